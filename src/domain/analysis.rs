@@ -1,0 +1,67 @@
+//! What the model (or the rules that stand in for it) read in one piece of text.
+
+use serde::{Deserialize, Serialize};
+
+/// The 28 GoEmotions labels (Demszky et al., 2020), in the order of the data set's label file,
+/// which is the order of [`Analysis::emotions`].
+pub const EMOTIONS: [&str; 28] = [
+    "admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion",
+    "curiosity", "desire", "disappointment", "disapproval", "disgust", "embarrassment",
+    "excitement", "fear", "gratitude", "grief", "joy", "love", "nervousness", "optimism",
+    "pride", "realization", "relief", "remorse", "sadness", "surprise", "neutral",
+];
+
+/// Who produced an analysis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(rename_all = "snake_case")]
+pub enum Source {
+    /// The transformer.
+    Model,
+    /// Keyword rules: the model was missing, late, overloaded or failed.
+    Rules,
+}
+
+/// Probabilities of the three polarities; they sum to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sentiment {
+    /// Probability that the text is negative, 0 to 1.
+    pub negative: f32,
+    /// Probability that the text is neutral, 0 to 1.
+    pub neutral: f32,
+    /// Probability that the text is positive, 0 to 1.
+    pub positive: f32,
+}
+
+/// How well one intent fits a text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IntentScore {
+    /// The intent's name in `prompts/`.
+    pub name: String,
+    /// The classifier's probability among all intents, 0 to 1.
+    pub probability: f32,
+    /// Cosine similarity to the intent's nearest example phrase, -1 to 1. Low for every intent
+    /// when a text is about something else altogether. Rules put word overlap (0 to 1) here.
+    pub similarity: f32,
+}
+
+/// One text, read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Analysis {
+    /// Model or rules.
+    pub source: Source,
+    /// Version of the weights, or of the rules: stored with every decision.
+    pub version: String,
+    /// Polarity.
+    pub sentiment: Sentiment,
+    /// Probability of each of [`EMOTIONS`], independent of one another, 0 to 1.
+    pub emotions: Vec<f32>,
+    /// Probability that the writer is frustrated with the service (not merely reporting a
+    /// problem), from this text alone, 0 to 1.
+    pub frustration: f32,
+    /// ISO 639-1 code, or none where the text is too short to tell.
+    pub language: Option<String>,
+    /// The best-fitting intents, best first, at most five. Whether the best is good enough is
+    /// the dialogue's decision, not the model's.
+    pub intents: Vec<IntentScore>,
+}

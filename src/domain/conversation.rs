@@ -1,0 +1,91 @@
+//! A conversation and who owns it.
+
+use super::{AgentId, ConversationId, Timestamp, VisitorId};
+use serde::{Deserialize, Serialize};
+
+/// Who owns a conversation now. There is exactly one owner at any time, checked inside the
+/// transaction that writes a reply, so the bot never talks over a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(rename_all = "snake_case")]
+pub enum State {
+    /// The bot answers.
+    Bot,
+    /// The bot answers and has offered a person.
+    Offered,
+    /// Waiting for a person.
+    Queued,
+    /// A person has it.
+    Assigned,
+    /// Over.
+    Closed,
+}
+
+impl State {
+    /// True while the bot may speak.
+    #[must_use]
+    pub fn is_bot(self) -> bool {
+        matches!(self, Self::Bot | Self::Offered)
+    }
+
+    /// Whether the transition is one that the product knows.
+    #[must_use]
+    pub fn may_become(self, next: Self) -> bool {
+        use State::{Assigned, Bot, Closed, Offered, Queued};
+        matches!(
+            (self, next),
+            (Bot, Offered | Queued | Assigned | Closed)
+                | (Offered, Bot | Queued | Assigned | Closed)
+                | (Queued, Assigned | Bot | Closed)
+                | (Assigned, Queued | Assigned | Bot | Closed)
+        )
+    }
+}
+
+/// One conversation's row.
+#[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]
+pub struct Conversation {
+    /// Identity.
+    pub id: ConversationId,
+    /// Whose it is.
+    pub visitor_id: VisitorId,
+    /// Current owner.
+    pub state: State,
+    /// The agent who has it, while `state` is `assigned`.
+    pub agent_id: Option<AgentId>,
+    /// Sequence number of the newest event; 0 for none.
+    pub last_seq: i64,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When its newest event was written.
+    pub updated_at: Timestamp,
+    /// When it entered the queue it is or was last in.
+    pub queued_at: Option<Timestamp>,
+    /// When it was closed.
+    pub closed_at: Option<Timestamp>,
+    /// Higher is served first; from the hand-over reason.
+    pub priority: i64,
+    /// Code of the latest offer or hand-over reason.
+    pub reason: Option<String>,
+    /// Locale that the widget reported.
+    pub locale: Option<String>,
+    /// Page that the widget was opened on.
+    pub page: Option<String>,
+    /// True for a sample conversation of the demo day.
+    pub demo: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::State::{self, Assigned, Bot, Closed, Offered, Queued};
+
+    #[test]
+    fn closed_is_final_and_nobody_skips_the_owner_rules() {
+        for next in [Bot, Offered, Queued, Assigned, Closed] {
+            assert!(!Closed.may_become(next));
+        }
+        assert!(!Queued.may_become(Offered), "a waiting customer is not offered what they have");
+        assert!(!Assigned.may_become(Offered));
+        assert!(State::Assigned.may_become(Assigned), "transfer to another agent");
+    }
+}

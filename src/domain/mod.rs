@@ -1,0 +1,20 @@
+//! The values that every layer speaks in.
+//!
+//! Nothing here does I/O, knows a database, a socket or a model. Storage derives sit on the types
+//! so that a column has one meaning, but no statement is written here.
+
+pub mod agent;
+pub mod analysis;
+pub mod conversation;
+pub mod event;
+pub mod id;
+pub mod time;
+pub mod turn;
+
+pub use agent::{Agent, Presence, Role};
+pub use analysis::{Analysis, IntentScore, Sentiment, Source};
+pub use conversation::{Conversation, State};
+pub use event::{Author, Event, EventKind, Visibility};
+pub use id::{AgentId, ConversationId, VisitorId};
+pub use time::Timestamp;
+pub use turn::{ActionKind, Mood, Reason, TurnRecord};

@@ -1,0 +1,5 @@
+//! candor: a self-hosted customer-support chat server.
+
+pub mod dialogue;
+pub mod domain;
+pub mod nlu;
