@@ -3,3 +3,6 @@
 pub mod dialogue;
 pub mod domain;
 pub mod nlu;
+pub mod clock;
+pub mod store;
+pub mod token;
