@@ -206,6 +206,17 @@ impl Store {
         .await?)
     }
 
+    /// How many waiting conversations would be served before a new one of this priority.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn queue_ahead(&self, priority: i64) -> Result<i64> {
+        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM conversation WHERE state = 'queued' AND priority >= $1")
+            .bind(priority)
+            .fetch_one(&self.read)
+            .await?)
+    }
+
     /// Milliseconds that the most recent claimed hand-overs since `since` waited, at most 50.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ pub use events::{Appended, Guard, NewEvent};
 pub use ownership::Change;
 pub use agents::{AgentUpdate, Credentials, NewAgent};
 pub use reports::{DayCount, Figures, ReasonCount};
-pub use search::{TranscriptFilter, TranscriptRow};
+pub use search::{HIT_END, HIT_START, TranscriptFilter, TranscriptRow};
 pub use turns::{BotMessage, NextState, TurnOutcome, TurnWrite};
 
 use crate::clock::Clock;
@@ -27,7 +27,6 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection as _, SqliteConnection, SqlitePool};
 use std::path::Path;
 use std::time::Duration;
-use tokio_util::task::TaskTracker;
 use writer::Writer;
 
 /// The oldest SQLite without the WAL-reset corruption race (3.7.0 to 3.51.2 have it).
@@ -78,11 +77,11 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens (and creates, and migrates) the SQLite database at `path`. `tasks` runs the writer.
+    /// Opens (and creates, and migrates) the SQLite database at `path`.
     ///
     /// # Errors
     /// If the file cannot be opened, the library is too old, or a migration fails.
-    pub async fn open(path: &Path, clock: Clock, tasks: &TaskTracker) -> Result<Self> {
+    pub async fn open(path: &Path, clock: Clock) -> Result<Self> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -105,7 +104,7 @@ impl Store {
             .max_connections(4)
             .connect_with(options.pragma("query_only", "ON"))
             .await?;
-        Ok(Self { read, writer: Writer::start(connection, tasks), clock, epoch })
+        Ok(Self { read, writer: Writer::start(connection), clock, epoch })
     }
 
     /// Identity of this history. It changes on a restore from backup, so that clients reload.

@@ -31,9 +31,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: SqliteConnection, tasks: &TaskTracker) -> Self {
+    pub(super) fn start(connection: SqliteConnection) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        tasks.spawn(run(connection, waiting));
+        // Not among the app's tasks: the writer must outlive them, since they end by writing.
+        TaskTracker::new().spawn(run(connection, waiting));
         Self { queue }
     }
 
