@@ -9,7 +9,7 @@ export class ApiError extends Error {
     this.detail = detail ?? "";
     this.status = status;
     this.type = type;
-    this.fields = Object.fromEntries(errors.map((error) => [error.field ?? error.name, error.detail ?? error.message]));
+    this.fields = Object.fromEntries(errors.map((error) => [error.field, error.message]));
   }
 }
 

@@ -46,20 +46,26 @@ export class Composer {
       this.field,
       h("div", { class: "composer-foot" }, this.hint, this.submit),
     );
+    this.addNote = h("button", { class: "button quiet", onclick: () => this.focus("note") }, icon("note"), h("span", { class: "button-label" }, "Add a note"));
     this.element = h("div", { class: "composer" }, this.notice, this.form);
     this.#load();
   }
 
   /** Sets what may be written, and what is said instead of the form: nodes or null. */
   allow(rights, ...notice) {
+    const gained = rights.say && !this.#rights.say;
     this.#rights = rights;
     this.reply.hidden = !rights.say;
     this.note.hidden = !rights.note;
-    this.form.hidden = !rights.say && !rights.note;
-    const shown = notice.filter(Boolean);
-    this.notice.hidden = shown.length === 0;
-    replace(this.notice, shown);
-    if (!rights[this.#kind]) this.switchTo(rights.say ? "say" : "note", false);
+    const [text, ...buttons] = notice;
+    this.notice.hidden = !text;
+    replace(this.notice, text, h("span", { class: "composer-notice-buttons" }, rights.note && !rights.say && this.addNote, buttons));
+    if (rights.say && (gained || this.#kind !== "note")) {
+      // Who has just claimed wants to answer; a note that was begun keeps the field.
+      if (this.#kind !== "note" || !this.field.value) this.switchTo("say", false);
+    } else if (!rights.say && rights.note) this.switchTo("note", false);
+    // Where only notes are possible, the field stays away until it is asked for.
+    this.form.hidden = !rights.say && !(rights.note && this.field.value);
   }
 
   switchTo(kind, focus = true) {
@@ -82,7 +88,9 @@ export class Composer {
   /** Focuses the field in the given mode if that may be written now. */
   focus(kind = this.#kind) {
     if (!this.#rights[kind]) return false;
-    if (kind !== this.#kind) this.switchTo(kind, false);
+    this.form.hidden = false;
+    this.switchTo(kind, false);
+    this.#grow();
     this.field.focus();
     return true;
   }

@@ -26,7 +26,7 @@ export class ConversationView {
     this.#store = store;
     this.#id = id;
     this.#card = store.card(id);
-    this.log = new ConversationLog({ drawTurn: turnFold, customer: this.#card?.customer ?? "Customer" });
+    this.log = new ConversationLog({ drawTurn: turnFold, customer: () => this.#card?.customer ?? "Customer" });
     this.composer = new Composer({ conversation: id, send: (kind, text) => this.#write(kind, text), typing: () => store.typing(id) });
     this.name = h("h2", { class: "conversation-name" });
     this.status = h("p", { class: "conversation-status" });
@@ -96,6 +96,7 @@ export class ConversationView {
     on("turn", ({ turn }) => this.#keepingEnd(() => this.log.addTurn(turn)));
     on("opened", () => this.#opened());
     on("pending", () => this.#keepingEnd(() => this.log.showPending(this.#store.pending(this.#id))));
+    on("missing", ({ message }) => { setText(this.loading, `This conversation cannot be shown: ${message}.`); this.loading.hidden = false; });
     on("typing", ({ from }) => this.#showTyping(from));
     on("reset", () => { this.log.clear(); this.loading.hidden = false; });
   }
@@ -104,7 +105,6 @@ export class ConversationView {
     this.loading.hidden = true;
     this.log.goLive();
     this.log.toEnd();
-    this.#read();
   }
 
   #arrived(event) {
@@ -115,7 +115,6 @@ export class ConversationView {
     if (event.kind === "message") this.#showTyping(null);
     if (stay) this.jump.hidden = event.kind !== "message";
     else this.log.toEnd();
-    this.#read();
   }
 
   #keepingEnd(change) {
@@ -127,11 +126,6 @@ export class ConversationView {
   #toEnd() {
     this.jump.hidden = true;
     this.log.toEnd();
-  }
-
-  #read() {
-    const seq = this.#store.log(this.#id)?.events.at(-1)?.seq;
-    if (seq && document.visibilityState === "visible") this.#store.read(this.#id, seq);
   }
 
   #write(kind, text) {

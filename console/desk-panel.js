@@ -45,8 +45,9 @@ function why(card, turns) {
   const reason = card?.reason ?? { code: decisive.reasons[0].code };
   return [
     h("h3", null, heading ?? "Why a person was brought in"),
-    h("p", { class: "why-sentence" }, `${reason.label ?? reasonLabel(reason.code)}.`, card?.mood && [" ", moodChip(card.mood, { prefix: "Now " })]),
-    decisive && reasonList(decisive.reasons),
+    h("p", { class: "why-sentence" }, reason.label ?? reasonLabel(reason.code)),
+    decisive && reasonList(decisive.reasons, { said: reason.code }),
+    card?.mood && h("p", { class: "why-now" }, "Mood now ", moodChip(card.mood)),
   ];
 }
 

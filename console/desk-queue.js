@@ -3,7 +3,7 @@
 
 import { h, reconcile, replace, setText } from "./dom.js";
 import { shortTime } from "./format.js";
-import { moodChip, reasonChip, sampleChip, waitTime } from "./chips.js";
+import { moodChip, sampleChip, waitTime } from "./chips.js";
 import { waitingSince, yourTurn } from "./desk-store.js";
 
 const SECTIONS = [
@@ -70,8 +70,8 @@ export class Queue {
   }
 
   #make(card) {
-    const parts = { top: h("span", { class: "row-top" }), name: h("span", { class: "row-name" }), when: h("span", { class: "row-when" }), preview: h("span", { class: "row-preview", dir: "auto" }), chips: h("span", { class: "row-chips" }) };
-    parts.top.append(parts.name, parts.when);
+    const parts = { top: h("span", { class: "row-top" }), name: h("span", { class: "row-name" }), extra: h("span", { class: "row-extra" }), when: h("span", { class: "row-when" }), preview: h("span", { class: "row-preview", dir: "auto" }), chips: h("span", { class: "row-chips" }) };
+    parts.top.append(parts.name, parts.extra, parts.when);
     const row = h("button", { class: "queue-row", onclick: () => this.#choose(card.conversation) }, parts.top, parts.preview, parts.chips);
     row.dataset.conversation = card.conversation;
     const item = h("li", null, row);
@@ -80,7 +80,7 @@ export class Queue {
   }
 
   #update(item, card) {
-    const { row, name, when, preview, chips } = item.parts;
+    const { row, name, extra, when, preview, chips } = item.parts;
     const isOpen = card.conversation === this.#open;
     row.setAttribute("aria-current", isOpen ? "true" : "false");
     const stamp = JSON.stringify(card);
@@ -91,15 +91,18 @@ export class Queue {
     setText(name, card.customer);
     if (card.state === "queued") replace(when, waitTime(waitingSince(card)));
     else replace(when, due && h("span", { class: "due-label" }, "Your turn"), shortTime(card.last_at));
+    replace(
+      extra,
+      card.state === "queued" && card.priority > 0 && h("span", { class: "row-priority", title: "Higher priorities are served first" }, h("span", { class: "spoken" }, "Priority "), h("span", { "aria-hidden": "true" }, "P"), card.priority),
+      sampleChip(card.demo),
+    );
     setText(preview, previewOf(card));
     replace(
       chips,
       moodChip(card.mood),
-      (card.state === "queued" || card.state === "offered" || card.state === "assigned") && reasonChip(card.reason),
-      card.state === "queued" && card.priority > 0 && h("span", { class: "chip priority", title: "A higher priority is served first" }, `Priority ${card.priority}`),
       card.state === "offered" && h("span", { class: "chip" }, "Person offered"),
-      card.state === "assigned" && !due && card.agent && card.agent.id !== this.#store.me?.id && h("span", { class: "chip" }, card.agent.name),
-      sampleChip(card.demo),
+      card.agent && card.agent.id !== this.#store.me?.id && h("span", { class: "chip" }, card.agent.name),
+      card.state !== "bot" && card.reason && h("span", { class: "row-reason" }, card.reason.label),
     );
   }
 
@@ -109,7 +112,9 @@ export class Queue {
   }
 }
 
+// Of those who wait, their own last words say more than the bot's "a person will come".
 function previewOf(card) {
+  if (card.state === "queued" && card.last_customer_text) return card.last_customer_text;
   const who = { bot: "Bot: ", agent: "Agent: ", system: "" }[card.last_role] ?? "";
   return `${who}${card.last_text ?? ""}`;
 }

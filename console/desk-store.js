@@ -8,7 +8,7 @@ import { Connection, newId } from "../widget/connection.js";
  * Events (each a CustomEvent):
  * - `cards`, `agents`, `status`: read the getters again
  * - `arrived` {card}: a customer began to wait; `handed` {card}: somebody transferred one to me
- * - `event`, `turn`, `opened`, `typing`, `pending`, `reset`, each {conversation, …}
+ * - `event`, `turn`, `opened`, `missing`, `typing`, `pending`, `reset`, each {conversation, …}
  */
 export class DeskStore extends EventTarget {
   #connection;
@@ -17,6 +17,7 @@ export class DeskStore extends EventTarget {
   #pending = new Map();
   #wantedPresence = null;
   #claiming = new Set();
+  #asked = new Map(); // id of an `open` frame -> its conversation
   #epoch = null;
 
   me = null;
@@ -83,7 +84,7 @@ export class DeskStore extends EventTarget {
   /** Begins to follow a conversation; its log arrives as `event` and `turn`, then `opened`. */
   open(conversation) {
     if (!this.#logs.has(conversation)) {
-      this.#logs.set(conversation, { events: [], turns: new Map(), reads: {}, facts: {}, loaded: false });
+      this.#logs.set(conversation, emptyLog());
     }
     this.#ask(conversation);
   }
@@ -125,10 +126,6 @@ export class DeskStore extends EventTarget {
     this.#connection.send({ type: "typing", conversation });
   }
 
-  read(conversation, seq) {
-    this.#connection.send({ type: "read", id: newId(), conversation, seq });
-  }
-
   async #transmit(conversation, message) {
     message.failed = null;
     this.#tell("pending", { conversation });
@@ -154,7 +151,10 @@ export class DeskStore extends EventTarget {
   // The whole log each time: a reading may be stored after its message, so asking only for what
   // follows the newest message could miss it. What is here already is skipped by its seq.
   #ask(conversation) {
-    this.#connection.send({ type: "open", id: newId(), conversation });
+    const id = newId();
+    this.#asked.clear();
+    this.#asked.set(id, conversation);
+    this.#connection.send({ type: "open", id, conversation });
   }
 
   #take(frame) {
@@ -180,9 +180,13 @@ export class DeskStore extends EventTarget {
       case "opened": {
         const log = this.log(frame.conversation);
         if (!log) return undefined;
-        Object.assign(log, { loaded: true, reads: frame.reads ?? {}, facts: frame.facts ?? {} });
+        Object.assign(log, { loaded: true, facts: frame.facts ?? {} });
         return this.#tell("opened", { conversation: frame.conversation });
       }
+      case "error":
+        return this.#asked.has(frame.id) && this.#tell("missing", { conversation: this.#asked.get(frame.id), message: frame.message });
+      case "reset": // A snapshot follows, and asks for the open logs again.
+        return this.#forgetLogs();
       case "typing":
         return this.#tell("typing", { conversation: frame.conversation, from: frame.from });
       default:
@@ -198,15 +202,17 @@ export class DeskStore extends EventTarget {
     this.demo = Boolean(frame.demo);
     this.#cards = new Map(frame.cards.map((card) => [card.conversation, card]));
     if (this.#wantedPresence && this.#wantedPresence !== frame.me.status) this.setPresence(this.#wantedPresence);
-    for (const [conversation, log] of this.#logs) {
-      if (restored) {
-        Object.assign(log, { events: [], turns: new Map(), loaded: false });
-        this.#tell("reset", { conversation });
-      }
-      this.#ask(conversation);
-    }
+    if (restored) this.#forgetLogs();
+    for (const conversation of this.#logs.keys()) this.#ask(conversation);
     this.#tell("agents");
     this.#tell("cards");
+  }
+
+  #forgetLogs() {
+    for (const [conversation, log] of this.#logs) {
+      Object.assign(log, emptyLog());
+      this.#tell("reset", { conversation });
+    }
   }
 
   #card(card) {
@@ -229,9 +235,7 @@ export class DeskStore extends EventTarget {
       return;
     }
     log.events.push(event);
-    const message = this.pending(conversation).find(
-      (one) => one.id === event.id || one.seq === event.seq || (isOurs(event, this.me) && one.text === event.text),
-    );
+    const message = this.pending(conversation).find((one) => one.id === event.id || one.seq === event.seq);
     if (message) this.#dropPending(conversation, message);
     this.#tell("event", { conversation, event });
   }
@@ -247,7 +251,7 @@ export const yourTurn = (card) => card.last_role === "customer";
 /** When the present wait began. */
 export const waitingSince = (card) => card.queued_at ?? card.last_at ?? card.created_at;
 
-const isOurs = (event, me) => event.from?.role === "agent" && event.from?.name === me?.name;
+const emptyLog = () => ({ events: [], turns: new Map(), facts: {}, loaded: false });
 
 function deskUrl() {
   const url = new URL("/v1/desk", location.href);

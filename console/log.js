@@ -8,6 +8,7 @@ import { icon } from "./icons.js";
 import { markdown, plain } from "../widget/markdown.js";
 
 const NEAR_END = 80;
+const SCALES = { csat: 5, ces: 7, nps: 10 };
 
 /** A growing list of entries; `drawTurn` makes the node that stands under a customer's message. */
 export class ConversationLog {
@@ -17,6 +18,7 @@ export class ConversationLog {
   #drawTurn;
   #customer;
 
+  /** `customer()` gives the customer's name at the time of drawing. */
   constructor({ drawTurn, customer }) {
     this.#drawTurn = drawTurn;
     this.#customer = customer;
@@ -34,7 +36,7 @@ export class ConversationLog {
       this.list.append(h("li", { class: "log-day" }, h("span", null, today)));
       this.#last = { day: today, author: null, at: 0 };
     }
-    const entry = drawEntry(event, { customer: this.#customer, follows: this.#follows(event) });
+    const entry = drawEntry(event, { customer: this.#customer(), follows: this.#follows(event) });
     entry.dataset.seq = event.seq;
     this.#entries.set(event.seq, entry);
     this.list.append(entry);
@@ -55,6 +57,15 @@ export class ConversationLog {
   /** From now on, what arrives is spoken. */
   goLive() {
     this.list.setAttribute("aria-live", "polite");
+  }
+
+  /** Empties the log: the server's history is another one than was shown. */
+  clear() {
+    this.#entries.clear();
+    this.#turns.clear();
+    this.#last = { day: null, author: null, at: 0 };
+    replace(this.list);
+    this.list.setAttribute("aria-live", "off");
   }
 
   get atEnd() {
@@ -141,7 +152,7 @@ function happening(event) {
     case "state":
       return stateLine(event);
     case "rating":
-      return `Rated ${event.score} of 5${event.comment ? `: “${event.comment}”` : ""}`;
+      return `Rated ${event.score} of ${SCALES[event.survey] ?? 5}${event.comment ? `: “${event.comment}”` : ""}`;
     case "feedback":
       return event.helpful ? "Found the bot's answer helpful" : "Found the bot's answer not helpful";
     default:

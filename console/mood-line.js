@@ -5,7 +5,8 @@
 import { h, replace, s } from "./dom.js";
 import { ACTIONS, MOODS, score } from "./format.js";
 
-const PAD = { left: 30, right: 12, top: 16 };
+const PAD = { left: 30, right: 12 };
+const MARKER_ROW = 15;
 const LINE_HEIGHT = 78;
 const BARS_HEIGHT = 44;
 const GAP = 14;
@@ -71,12 +72,15 @@ class MoodLine extends HTMLElement {
 
   #draw() {
     const turns = this.#turns;
-    const height = PAD.top + LINE_HEIGHT + GAP + BARS_HEIGHT + 18;
+    // Offers are named in one row and hand-overs in the next, so that neighbours do not overlap.
+    const both = new Set(turns.map((turn) => turn.action).filter((action) => action === "offer" || action === "handoff")).size > 1;
+    const top = both ? 2 * MARKER_ROW + 2 : MARKER_ROW + 2;
+    const height = top + LINE_HEIGHT + GAP + BARS_HEIGHT + 18;
     const inner = this.#width - PAD.left - PAD.right;
     const step = turns.length > 1 ? inner / turns.length : inner;
     const x = (index) => PAD.left + step * (index + 0.5);
-    const y = (value) => PAD.top + LINE_HEIGHT * (1 - value);
-    const zero = PAD.top + LINE_HEIGHT + GAP + BARS_HEIGHT / 2;
+    const y = (value) => top + LINE_HEIGHT * (1 - value);
+    const zero = top + LINE_HEIGHT + GAP + BARS_HEIGHT / 2;
     const label = (left, top, text, anchor = "end", extra = "") => s("text", { x: left, y: top, "text-anchor": anchor, class: `axis ${extra}` }, text);
 
     const svg = s(
@@ -97,7 +101,7 @@ class MoodLine extends HTMLElement {
       const value = sentiment(turn);
       const length = Math.max(1.5, Math.abs(value) * (BARS_HEIGHT / 2));
       svg.append(s("rect", { class: value < 0 ? "bar bad" : "bar good", x: x(index) - width / 2, y: value < 0 ? zero : zero - length, width, height: length, rx: 1.5 }));
-      if (turn.action === "offer" || turn.action === "handoff") svg.append(...event(turn, x(index), this.#width, height));
+      if (turn.action === "offer" || turn.action === "handoff") svg.append(...event(turn, x(index), { width: this.#width, height, top, row: both && turn.action === "offer" ? 1 : 0 }));
       if (index % every === 0) svg.append(label(x(index), height - 4, index + 1, "middle"));
     });
     if (this.#threshold !== null) {
@@ -115,13 +119,13 @@ class MoodLine extends HTMLElement {
 const sentiment = (turn) => (turn.positive ?? 0) - (turn.negative ?? 0);
 const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 
-function event(turn, x, width, height) {
+function event(turn, x, { width, height, top, row }) {
   const words = turn.action === "offer" ? "offered" : "handed over";
   const anchor = x > width - 60 ? "end" : x < 60 ? "start" : "middle";
   const place = anchor === "end" ? x + 8 : anchor === "start" ? x - 8 : x;
   return [
-    s("line", { class: "marker", x1: x, x2: x, y1: PAD.top - 3, y2: height - 18 }),
-    s("text", { class: "axis strong", x: place, y: PAD.top - 6, "text-anchor": anchor }, words),
+    s("line", { class: "marker", x1: x, x2: x, y1: top - 3 - row * MARKER_ROW, y2: height - 18 }),
+    s("text", { class: "axis strong", x: place, y: top - 6 - row * MARKER_ROW, "text-anchor": anchor }, words),
   ];
 }
 

@@ -54,8 +54,11 @@ export function meter(name, value, { threshold = null, tone = "" } = {}) {
   );
 }
 
-/** Why a person was offered or brought in: each reason with its evidence and figures. */
-export function reasonList(reasons) {
+/**
+ * Why a person was offered or brought in: each reason with its evidence and figures. The label of
+ * the reason `said` is left out, where it stands above the list already.
+ */
+export function reasonList(reasons, { said = null } = {}) {
   return h(
     "ul",
     { class: "reason-list" },
@@ -63,7 +66,7 @@ export function reasonList(reasons) {
       h(
         "li",
         null,
-        h("strong", null, reasonLabel(reason.code)),
+        reason.code !== said && h("strong", null, reasonLabel(reason.code)),
         reason.evidence && h("p", { class: "evidence" }, reason.evidence),
         typeof reason.value === "number" &&
           (reason.value <= 1
@@ -89,7 +92,7 @@ export function turnFold(turn) {
   return h(
     "details",
     { class: "fold reading" },
-    h("summary", null, moodChip(turn.mood), h("span", { class: "reading-line" }, done || "Read")),
+    h("summary", null, moodChip(turn.mood), h("span", { class: "reading-line" }, done || "Details")),
     h(
       "div",
       { class: "reading-body" },

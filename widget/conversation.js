@@ -193,6 +193,7 @@ export class Conversation extends EventTarget {
 
   #follow({ status, code }) {
     this.status = status;
+    if (status === "offline") this.#setTyping(null);
     if (status === "closed" && code === 4003) this.#startOver();
     this.#changed();
   }
@@ -297,8 +298,6 @@ export class Conversation extends EventTarget {
         const sent = this.#pending.find((other) => other.id === event.id);
         return { ...base, key: sent?.key ?? base.key, id: event.id, sending: "sent" };
       }
-      case "human_request":
-        return base;
       case "left_message":
         return { ...base, role: "customer", email: event.email, sending: "sent" };
       case "state":
@@ -312,7 +311,7 @@ export class Conversation extends EventTarget {
         return null;
       }
       default:
-        return null; // the disclosure is drawn from `welcome`; the rest is not for customers
+        return null; // `welcome` brings the disclosure, the new state answers a human_request; the rest is not for customers
     }
   }
 

@@ -53,7 +53,7 @@ export class Entries {
     }
     if (conversation.greeting) {
       const greeting = { role: "bot", name: conversation.botName, text: conversation.greeting, options: [] };
-      items.push({ key: "greeting", draw: () => this.#message(greeting) });
+      items.push({ key: "greeting", draw: () => this.#message(greeting, conversation.business) });
     }
     let day = null;
     for (const entry of conversation.entries) {
@@ -62,14 +62,14 @@ export class Entries {
         items.push({ key: `day ${entryDay}`, draw: () => this.#system(this.#texts.day(entry.at)) });
       }
       day = entryDay;
-      items.push({ key: entry.key, draw: () => this.#entry(entry) });
+      items.push({ key: entry.key, draw: () => this.#entry(entry, conversation.business) });
     }
     return items;
   }
 
-  #entry(entry) {
+  #entry(entry, business) {
     if (entry.kind === "message" && entry.role !== "system") {
-      return entry.role === "customer" ? this.#own(entry) : this.#message(entry);
+      return entry.role === "customer" ? this.#own(entry) : this.#message(entry, business);
     }
     if (entry.kind === "left_message") return this.#own(entry);
     return this.#system(...this.#systemText(entry));
@@ -91,7 +91,6 @@ export class Entries {
   // The server's own words (prompts/handoff.toml) go before ours.
   #systemText(entry) {
     const texts = this.#texts;
-    if (entry.kind === "human_request") return [texts.say("askedForPerson")];
     if (entry.kind !== "state") return [entry.text ?? ""];
     const named = { agent: entry.agent };
     switch (entry.state) {
@@ -111,10 +110,12 @@ export class Entries {
   }
 
   // A message of the bot or of a person, with its label on every one.
-  #message(entry) {
+  #message(entry, business) {
     const bot = entry.role === "bot";
+    // "Juniper & Thread assistant" under the heading "Juniper & Thread" says nothing more than the chip.
+    const named = entry.name && !(bot && repeats(entry.name, business));
     const label = make("div", { class: "from" },
-      entry.name ? make("bdi", { class: "name" }, entry.name) : null,
+      named ? make("bdi", { class: "name" }, entry.name) : null,
       make("span", { class: "chip" }, this.#texts.say(bot ? "aiAssistant" : "person")));
     const bubble = make("div", { class: "bubble", dir: "auto" });
     bubble.append(bot ? markdown(entry.text) : plain(entry.text));
@@ -126,8 +127,8 @@ export class Entries {
       const newest = conversation.entries.at(-1) === entry;
       const live = newest && conversation.owner !== "closed" && conversation.owner !== "assigned";
       this.#place(extras, "options", node, live && entry.options.length > 0, () => this.#options(entry));
-      const judged = bot && !entry.offer && entry.options.length === 0 && (entry.helpful !== null || newest);
-      this.#place(extras, "thumbs", meta, judged && conversation.owner !== "closed", () => this.#thumbs(entry));
+      const asked = newest && conversation.owner === "bot" && !entry.offer && entry.options.length === 0;
+      this.#place(extras, "thumbs", meta, bot && (asked || entry.helpful !== null), () => this.#thumbs(entry));
       extras.thumbs?.update();
     };
     return { node, update };
@@ -212,4 +213,9 @@ export class Entries {
     if (!at) return null;
     return make("time", { datetime: new Date(at).toISOString() }, this.#texts.time(at));
   }
+}
+
+/** Does a bot's name only say the business's name again? */
+export function repeats(botName, business) {
+  return business !== "" && botName.toLowerCase().includes(business.toLowerCase());
 }

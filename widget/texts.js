@@ -34,7 +34,6 @@ const en = {
   headerQueue: "Waiting for a person",
   headerClosed: "Conversation closed",
 
-  askedForPerson: "You asked for a person.",
   passedOn: "You are being passed to a person.",
   joined: "{agent} joined. {agent} is a person.",
   joinedNameless: "A person joined.",

@@ -1,0 +1,2 @@
+//! Sub-commands other than `serve`.
+pub mod train;
