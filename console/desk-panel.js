@@ -1,7 +1,7 @@
 // The panel beside a conversation: why a person has it, how the mood went, what is known about
 // the customer. Must not act on the conversation.
 
-import { h, replace } from "./dom.js";
+import { breakable, h, replace } from "./dom.js";
 import { fullTime, plural, reasonLabel, shortTime } from "./format.js";
 import { icon } from "./icons.js";
 import { moodChip } from "./chips.js";
@@ -58,7 +58,7 @@ function facts(card, log, turns) {
     ["Customer", identity ?? card?.customer],
     ["Started", started && h("time", { datetime: new Date(started).toISOString(), title: fullTime(started) }, shortTime(started))],
     ["Language", locale ?? trace.language],
-    ["Page", page && h("span", { class: "break" }, page)],
+    ["Page", page && breakable(page)],
     ["Turns", turns.length ? plural(turns.length, "customer turn") : null],
     ["Model", trace.model],
     ["Prompts", trace.prompts],

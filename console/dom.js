@@ -30,6 +30,12 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** An address that may break after its separators rather than in the middle of a word. */
+export function breakable(address) {
+  const parts = address.replace(/^https?:\/\//, "").split(/(?<=[/?&=#])/);
+  return h("span", { class: "break", title: address }, parts.map((part, index) => [index > 0 && h("wbr"), part]));
+}
+
 function fill(element, props, children) {
   for (const [name, value] of Object.entries(props ?? {})) {
     if (value === null || value === undefined || value === false) continue;

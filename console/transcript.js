@@ -3,7 +3,7 @@
 
 import { transcript } from "./api.js";
 import { csatChip, moodChip, reasonChip, sampleChip, stateChip } from "./chips.js";
-import { h } from "./dom.js";
+import { breakable, h } from "./dom.js";
 import { ACTIONS_SHORT, fullTime, plural, span, title } from "./format.js";
 import { icon } from "./icons.js";
 import { ConversationLog } from "./log.js";
@@ -71,7 +71,7 @@ function facts(conversation, events, turns) {
     ["Person", conversation.agent?.name],
     ["Waited for a person", queued && person && person.at > queued.at && span(person.at - queued.at)],
     ["Language", conversation.locale],
-    ["Page", conversation.page && h("span", { class: "break" }, conversation.page)],
+    ["Page", conversation.page && breakable(conversation.page)],
     ["Conversation", h("code", { class: "break" }, conversation.conversation ?? conversation.id)],
   ].filter(([, value]) => value);
   return h("dl", { class: "facts" }, rows.map(([name, value]) => [h("dt", null, name), h("dd", null, value)]));

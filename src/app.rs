@@ -15,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// The server's shared state.
-#[derive(Debug)]
 pub struct App {
     /// Settings.
     pub config: Config,

@@ -19,5 +19,6 @@ pub mod nlu;
 pub mod prompt_files;
 pub mod serve;
 pub mod store;
+pub mod telemetry;
 pub mod token;
 pub mod train;

@@ -193,7 +193,7 @@ export class Entries {
       const text = this.#sendingText(now, conversation);
       if (state.textContent !== text) state.replaceChildren(...(failed ? [icon("warn", 14)] : []), text);
       retry.onclick = () => this.#actions.retry(now);
-      if (failed && now.error !== "too_long") meta.append(retry);
+      if (failed && now.error !== "too_long" && conversation.owner !== "closed") meta.append(retry);
       else retry.remove();
     };
     return { node, update };

@@ -238,6 +238,7 @@ export const partsSheet = sheet(`
   border-start-start-radius: 5px;
   background: var(--surface);
   overflow-wrap: anywhere;
+  text-wrap: pretty;
   unicode-bidi: isolate;
 }
 .agent .bubble { background: var(--tint); border-color: color-mix(in srgb, var(--accent) 35%, var(--surface)); }
@@ -283,7 +284,7 @@ a { color: var(--accent-ink); text-decoration: underline; text-underline-offset:
 }
 .option:hover { background: var(--tint); }
 
-.system { align-self: center; max-width: 92%; padding-inline: 8px; text-align: center; font-size: 13px; line-height: 1.5; color: var(--ink-soft); overflow-wrap: anywhere; }
+.system { align-self: center; max-width: 92%; padding-inline: 8px; text-align: center; text-wrap: balance; font-size: 13px; line-height: 1.5; color: var(--ink-soft); overflow-wrap: anywhere; }
 .system > * + * { margin-block-start: 2px; }
 .typing { margin-block-start: 18px; }
 .dots { display: flex; gap: 5px; padding: 14px 16px; }
@@ -316,7 +317,7 @@ legend.form-title { margin-block-end: 10px; }
 .score-face { display: flex; flex-direction: column; align-items: center; gap: 1px; min-height: 58px; padding: 8px 2px 7px; border: 1px solid var(--line-strong); border-radius: 12px; text-align: center; background: var(--surface); }
 .score-face b { font-size: 17px; font-weight: 650; line-height: 1.3; }
 .score-face span { max-width: 100%; font-size: 11.5px; line-height: 1.25; overflow-wrap: anywhere; color: var(--ink-soft); }
-.score input:hover + .score-face { background: var(--tint); }
+@media (hover: hover) { .score input:hover + .score-face { background: var(--tint); } }
 .score input:checked + .score-face { color: var(--on-accent); background: var(--accent); border-color: var(--accent); }
 .score input:checked + .score-face span { color: inherit; }
 .score input:focus-visible + .score-face { outline: 2px solid var(--accent-ink); outline-offset: 2px; }

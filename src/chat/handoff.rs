@@ -5,7 +5,6 @@
 use super::{Error, Result, text, turn};
 use crate::app::App;
 use crate::bus::Signal;
-use crate::dialogue::DialogueState;
 use crate::domain::{Agent, AgentId, Author, ConversationId, EventKind, Visibility};
 use crate::store::{self, Appended, Change, Guard, NewEvent};
 use uuid::Uuid;

@@ -4,7 +4,7 @@
 use super::{Result, desk, handoff, lookup, text};
 use crate::app::{App, Shared};
 use crate::bus::Signal;
-use crate::dialogue::{self, Decision, DialogueState, Rendered, Reply};
+use crate::dialogue::{self, Decision, DialogueState, Rendered};
 use crate::domain::{
     ActionKind, Analysis, Author, Conversation, ConversationId, Event, EventKind, State, TurnRecord,
 };
@@ -116,20 +116,19 @@ pub async fn decide(app: &App, conversation: &Conversation, event: &Event) -> Re
         let deadline = Duration::from_millis(prompts.policy().analysis.deadline_ms);
         app.nlu.analyze_or_rules(typed, deadline).await
     };
-    let mut memory = load_dialogue(app, conversation.id).await?;
+    let memory = load_dialogue(app, conversation.id).await?;
     let decision = dialogue::decide(&memory.turn(typed, button, conversation.state), &analysis, prompts);
-    let outcome = match &decision.reply {
-        Reply::Lookup { lookup, slots, .. } => Some(lookup::fetch(app, lookup, slots).await),
-        _ => None,
+    let outcome = match decision.reply.lookup() {
+        Some((lookup, slots)) => Some(lookup::fetch(app, lookup, slots).await),
+        None => None,
     };
-    let mut rendered = dialogue::render(&decision, outcome.as_ref(), prompts);
-    let next = next_state(app, conversation.state, &decision, rendered.as_mut()).await?;
-    memory.advance(&decision);
+    let mut rendered = dialogue::render(prompts, &decision.reply, outcome.as_ref());
+    let next = next_state(app, &decision, conversation.state, &mut rendered).await?;
     Ok(TurnWrite {
-        record: record(conversation.id, event.seq, app, &analysis, &decision),
-        reply: rendered.map(|rendered| bot_message(app, &decision, rendered)),
+        record: record(app, event, &analysis, &decision),
+        reply: (!rendered.text.is_empty()).then(|| bot_message(app, &decision, rendered)),
         next,
-        dialogue: serde_json::to_value(&memory).unwrap_or_default(),
+        dialogue: serde_json::to_value(&decision.after).unwrap_or_default(),
     })
 }
 
@@ -142,10 +141,10 @@ pub async fn load_dialogue(app: &App, conversation: ConversationId) -> Result<Di
     Ok(stored.and_then(|stored| serde_json::from_value(stored).ok()).unwrap_or_default())
 }
 
-fn record(id: ConversationId, seq: i64, app: &App, analysis: &Analysis, decision: &Decision) -> TurnRecord {
+fn record(app: &App, event: &Event, analysis: &Analysis, decision: &Decision) -> TurnRecord {
     TurnRecord {
-        conversation_id: id,
-        seq,
+        conversation_id: event.conversation_id,
+        seq: event.seq,
         at: app.clock.now(),
         source: analysis.source,
         mood: decision.mood,
@@ -167,49 +166,36 @@ fn bot_message(app: &App, decision: &Decision, rendered: Rendered) -> BotMessage
     if decision.action == ActionKind::Offer {
         data.insert("offer".to_owned(), json!(true));
     }
-    BotMessage {
-        name: app.prompts.business().bot_name.clone(),
-        text: rendered.text,
-        data: if data.is_empty() { Value::Null } else { Value::Object(data) },
-    }
+    data.insert("said".to_owned(), rendered.data);
+    BotMessage { name: app.prompts.business().bot_name.clone(), text: rendered.text, data: Value::Object(data) }
 }
 
-/// The owner after the decision. A hand-over also says what the customer may expect: that nobody
-/// is there, or that they wait.
+/// The owner after the decision, if it changes. A hand-over also says what the customer may
+/// expect: that nobody is there, or that they wait.
 async fn next_state(
     app: &App,
-    now: State,
     decision: &Decision,
-    rendered: Option<&mut Rendered>,
+    now: State,
+    rendered: &mut Rendered,
 ) -> Result<Option<NextState>> {
+    let state = decision.next_state(now);
+    if state == now {
+        return Ok(None);
+    }
     let reason = decision.reasons.first().map(|reason| reason.code.clone());
-    let mut next = NextState { state: State::Bot, reason: None, priority: 0, data: Map::new() };
-    match decision.action {
-        ActionKind::Handoff => {
-            let code = reason.unwrap_or_else(|| "request_human".to_owned());
-            let priority = app.prompts.reason(&code).map_or(0, |texts| texts.priority);
-            let staffed = app.desk.is_staffed();
-            if let Some(rendered) = rendered {
-                let texts = app.prompts.handoff();
-                rendered.text.push_str("\n\n");
-                rendered.text.push_str(if staffed { &texts.queued } else { &texts.nobody_here });
-            }
-            // What is promised is stored, so that promises can be held against what happened.
-            next.data.insert("position".to_owned(), json!(app.store.queue_ahead(priority).await? + 1));
-            next.data.insert("open".to_owned(), json!(staffed));
-            if let Some(wait) = desk::expected_wait(app).await?.filter(|_| staffed) {
-                next.data.insert("wait".to_owned(), json!(wait));
-            }
-            next.state = State::Queued;
-            next.reason = Some(code);
-            next.priority = priority;
+    let mut next = NextState { state, reason, priority: 0, data: Map::new() };
+    if state == State::Queued {
+        next.priority = next.reason.as_deref().and_then(|code| app.prompts.reason(code)).map_or(0, |texts| texts.priority);
+        let staffed = app.desk.is_staffed();
+        let texts = app.prompts.handoff();
+        rendered.text.push_str("\n\n");
+        rendered.text.push_str(if staffed { &texts.queued } else { &texts.nobody_here });
+        // What is promised is stored, so that promises can be held against what happened.
+        next.data.insert("position".to_owned(), json!(app.store.queue_ahead(next.priority).await? + 1));
+        next.data.insert("open".to_owned(), json!(staffed));
+        if let Some(wait) = desk::expected_wait(app).await?.filter(|_| staffed) {
+            next.data.insert("wait".to_owned(), json!(wait));
         }
-        ActionKind::Offer => {
-            next.state = State::Offered;
-            next.reason = reason;
-        }
-        ActionKind::Reply | ActionKind::Clarify | ActionKind::Fallback if now == State::Offered => {}
-        ActionKind::Reply | ActionKind::Clarify | ActionKind::Fallback | ActionKind::Silent => return Ok(None),
     }
     Ok(Some(next))
 }

@@ -355,6 +355,10 @@ pub fn event(event: &Event, reader: Reader) -> Value {
     for (name, value) in own {
         // `kind` of a rating is the survey.
         let name = if name == "kind" { "survey" } else { name.as_str() };
+        // What a bot message was made of is for the desk.
+        if name == "said" && reader == Reader::Customer {
+            continue;
+        }
         frame.entry(name).or_insert_with(|| value.clone());
     }
     Value::Object(frame)
