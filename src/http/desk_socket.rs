@@ -3,7 +3,7 @@
 use super::chat_socket::send_outcome;
 use super::error::{ApiError, Problem};
 use super::extract::{AgentUser, OwnOrigin};
-use super::frame::{Close, DESK_PROTOCOL, DeskFrame, ErrorCode, From, Me, Reader, ServerFrame, Turn, event};
+use super::frame::{Close, DESK_PROTOCOL, DeskFrame, ErrorCode, Facts, From, Me, Reader, Reads, ServerFrame, Turn, event};
 use super::socket::{Bucket, End, HELLO_DEADLINE, IDLE, Socket, id_of, limit, parse};
 use crate::app::Shared;
 use crate::bus::Signal;
@@ -272,7 +272,13 @@ impl Session<'_> {
         let at = Appended { seq: found.last_seq, at: self.app.clock.now(), repeated: false };
         send_outcome(socket, id, Some(conversation), Ok(at)).await?;
         let seq = self.open.get(&conversation).map_or(0, |sent| sent.seq);
-        socket.send(&ServerFrame::Opened { conversation, seq }).await
+        let facts = Facts {
+            locale: found.locale.as_deref(),
+            page: found.page.as_deref(),
+            created_at: found.created_at,
+        };
+        let reads = Reads { customer: found.customer_read };
+        socket.send(&ServerFrame::Opened { conversation, seq, facts, reads }).await
     }
 
     async fn confirm(&self, socket: &mut Socket, id: Uuid) -> Result<(), End> {

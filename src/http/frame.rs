@@ -216,7 +216,7 @@ pub(super) enum ServerFrame<'a> {
     /// The reading of and decision about one customer turn (staff only).
     Turn(Turn<'a>),
     /// Everything that was asked for with `open` has been sent.
-    Opened { conversation: ConversationId, seq: i64 },
+    Opened { conversation: ConversationId, seq: i64, facts: Facts<'a>, reads: Reads },
     /// It is durable.
     Ack {
         id: Uuid,
@@ -265,6 +265,20 @@ pub(super) struct Disclosure<'a> {
     pub text: &'a str,
     /// Logged when shown.
     pub version: &'a str,
+}
+
+/// What the customer's browser said about itself.
+#[derive(Debug, Serialize)]
+pub(super) struct Facts<'a> {
+    pub(super) locale: Option<&'a str>,
+    pub(super) page: Option<&'a str>,
+    pub(super) created_at: Timestamp,
+}
+
+/// How far the customer has read.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Reads {
+    pub(super) customer: i64,
 }
 
 /// The signed-in agent.
