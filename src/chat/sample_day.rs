@@ -4,6 +4,7 @@
 
 use super::{Result, turn};
 use crate::app::App;
+use crate::bus::Signal;
 use crate::domain::{
     Agent, Author, ConversationId, EventKind, Role, State, Timestamp, Visibility,
 };
@@ -70,6 +71,8 @@ enum Speaker {
 }
 
 /// Writes the sample day, once in the life of a database: what a manager removed stays removed.
+/// The server must be answering: the bot looks orders up in the demo shop. A day that a crash cut
+/// short is begun again.
 ///
 /// # Errors
 /// Storage errors.
@@ -81,9 +84,10 @@ pub async fn fill(app: &App) -> Result<()> {
             return Ok(());
         }
     };
-    if !app.store.mark_sampled().await? {
+    if app.store.is_sampled().await? {
         return Ok(());
     }
+    app.store.remove_samples().await?;
     let mut colleagues = HashMap::new();
     for Colleague { name } in day.colleague {
         let email = format!("{}@sample.invalid", name.to_lowercase());
@@ -96,6 +100,8 @@ pub async fn fill(app: &App) -> Result<()> {
         let agent = script.agent.as_ref().and_then(|name| colleagues.get(name));
         Stage::open(app, script).await?.play(script, agent).await?;
     }
+    app.store.mark_sampled().await?;
+    app.bus.publish(&Signal::Reset);
     Ok(())
 }
 
@@ -162,7 +168,7 @@ impl<'a> Stage<'a> {
         else {
             return Ok(());
         };
-        let mut write = turn::decide(self.app, &conversation, &event).await?;
+        let mut write = turn::decide(self.app, &conversation, &event, true).await?;
         self.now = self.now.after(BOT_DELAY);
         write.record.at = self.now;
         self.app.store.record_turn(write).await?;
@@ -176,7 +182,7 @@ impl<'a> Stage<'a> {
             return Ok(());
         }
         let text = self.app.prompts.handoff().claimed(&agent.name);
-        let change = Change::Claim { agent: agent.id, name: agent.name.clone() };
+        let change = Change::Claim { agent: agent.id, name: agent.name.clone(), from: None };
         self.app.store.change_owner(self.id, change, Some(text), self.now).await?;
         self.now = self.now.after(Duration::from_secs(5));
         Ok(())
