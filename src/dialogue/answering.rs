@@ -68,16 +68,24 @@ impl Step<'_> {
         let awaiting = self.turn.before.awaiting.as_ref()?;
         let intent = self.prompts.intent(&awaiting.intent)?;
         let slot = self.prompts.slot(&awaiting.slot)?;
-        let side_question = match &reading.meaning {
-            Meaning::Intent(name) => self.prompts.intent(name).filter(|other| {
-                other.name != intent.name && matches!(other.kind, IntentKind::Answer | IntentKind::Unhelpful) && !other.small_talk
-            }),
-            _ => None,
-        };
-        if side_question.is_some() && slot.find(self.turn.text).is_none() {
+        if self.is_side_question(reading, intent) && slot.find(self.turn.text).is_none() {
             return None;
         }
         Some(self.look_up(intent, awaiting.tries))
+    }
+
+    /// True when the customer asks something else instead of giving the value.
+    fn is_side_question(&self, reading: &Reading, awaited: &Intent) -> bool {
+        let other = |name: &String| {
+            self.prompts.intent(name).is_some_and(|other| {
+                other.name != awaited.name && matches!(other.kind, IntentKind::Answer | IntentKind::Unhelpful) && !other.small_talk
+            })
+        };
+        match &reading.meaning {
+            Meaning::Intent(name) => other(name),
+            Meaning::Either(first, second) => other(first) && other(second),
+            _ => false,
+        }
     }
 
     fn meant(&self, reading: &Reading) -> Candidate {

@@ -3,7 +3,7 @@
 //! Every text was checked when it was loaded; what can still be missing at this point is what a
 //! lookup was to bring, and then the lookup's `failed` text is said, never a raw brace.
 
-use super::Reply;
+use super::{Decision, Reply};
 use super::prompts::{Lookup, Prompts};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -41,10 +41,14 @@ pub struct Rendered {
     pub data: Value,
 }
 
-/// Puts a reply into words. `outcome` is what the lookup of [`Reply::lookup`] brought; none counts
-/// as failed.
+/// Puts a decision's reply into words; none where nothing is said. `outcome` is what the lookup of
+/// [`Reply::lookup`] brought; a missing one counts as failed.
 #[must_use]
-pub fn render(prompts: &Prompts, reply: &Reply, outcome: Option<&LookupOutcome>) -> Rendered {
+pub fn render(decision: &Decision, outcome: Option<&LookupOutcome>, prompts: &Prompts) -> Option<Rendered> {
+    (decision.reply != Reply::None).then(|| render_reply(prompts, &decision.reply, outcome))
+}
+
+fn render_reply(prompts: &Prompts, reply: &Reply, outcome: Option<&LookupOutcome>) -> Rendered {
     match reply {
         Reply::Answer { intent } => {
             let text = prompts.intent(intent).and_then(|intent| intent.answer.clone()).unwrap_or_default();
@@ -73,7 +77,7 @@ pub fn render(prompts: &Prompts, reply: &Reply, outcome: Option<&LookupOutcome>)
             said(text, json!({"kind": "handoff", "reason": reason}))
         }
         Reply::DeclinedOffer => said(prompts.handoff().offer_declined.clone(), json!({"kind": "declined_offer"})),
-        Reply::None => said(String::new(), json!({"kind": "none"})),
+        Reply::None => said(String::new(), Value::Null),
     }
 }
 
@@ -98,7 +102,7 @@ fn offer(prompts: &Prompts, reason: &str, answer: Option<&Reply>, outcome: Optio
     let mut text = prompts.reason(reason).and_then(|texts| texts.offer.clone()).unwrap_or_default();
     let mut data = json!({"kind": "offer", "reason": reason});
     if let Some(answer) = answer {
-        let answered = render(prompts, answer, outcome);
+        let answered = render_reply(prompts, answer, outcome);
         text = format!("{text}\n\n{}", answered.text);
         data["answer"] = answered.data;
     }

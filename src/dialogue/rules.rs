@@ -86,7 +86,7 @@ pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
 }
 
 fn last_line(message: &str) -> &str {
-    message.lines().last().unwrap_or(message).trim()
+    message.lines().last().unwrap_or(message).trim().trim_start_matches("error: ")
 }
 
 /// One entry of `rules.toml`.

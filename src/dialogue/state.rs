@@ -1,7 +1,7 @@
 //! What the bot remembers between two turns of one conversation.
 //!
-//! A small value that travels: the server stores it with each turn (in the trace, under `after`)
-//! and loads it for the next; `candor replay` keeps it in a variable. Nothing here decides.
+//! A small value that travels: the server stores it with the conversation and loads it for the
+//! next turn; `candor replay` keeps it in a variable. Nothing here decides.
 
 use super::{Awaiting, Decision, PastTurn, Turn};
 use crate::domain::State;
@@ -32,12 +32,6 @@ pub struct DialogueState {
 }
 
 impl DialogueState {
-    /// The state that a stored turn left behind; a new one if there is none.
-    #[must_use]
-    pub fn from_trace(trace: Option<&serde_json::Value>) -> Self {
-        trace.and_then(|trace| trace.get("after")).and_then(|after| Self::deserialize(after).ok()).unwrap_or_default()
-    }
-
     /// The next customer turn. `state` is the conversation's owner now; `button` is true when the
     /// customer pressed "talk to a person" (the text is then ignored).
     #[must_use]
@@ -90,12 +84,5 @@ mod tests {
         }
         assert_eq!(state.history.len(), HISTORY);
         assert_eq!(state.history[0].frustration, 20.0 / 30.0);
-    }
-
-    #[test]
-    fn an_older_or_foreign_trace_is_a_new_conversation() {
-        assert_eq!(DialogueState::from_trace(None), DialogueState::default());
-        let foreign = serde_json::json!({"after": {"history": 3}});
-        assert_eq!(DialogueState::from_trace(Some(&foreign)), DialogueState::default());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```json
 //! { "prompts": "version", "state": "bot", "button": false, "by": "soft_reasons",
-//!   "before": { what was remembered }, "after": { what is remembered now },
+//!   "before": { what the bot remembered },
 //!   "analysis": { source, version, sentiment, frustration, language, intents, emotions: top three },
 //!   "rules": { "checked": 9, "hits": [{ rule, reason, action, words }] }, "cues": ["affirm"],
 //!   "meaning": { "how": "gates", "verdict": "known", "intents": ["delivery_time"] },
@@ -58,7 +58,6 @@ impl Record<'_> {
                 "reasons": outcome.reasons,
                 "reply": outcome.candidate.reply,
             },
-            "after": outcome.after,
         });
         merge(&mut trace, inputs(self.turn, self.analysis, self.prompts));
         tidy(&mut trace);
@@ -71,7 +70,6 @@ pub(super) fn silent(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) ->
     let mut trace = json!({
         "by": "owner",
         "gates": name_of(&understand(analysis, prompts.policy())),
-        "after": turn.before,
     });
     merge(&mut trace, inputs(turn, analysis, prompts));
     tidy(&mut trace);
