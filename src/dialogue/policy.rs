@@ -1,0 +1,224 @@
+//! Every threshold of the dialogue, as `prompts/policy.toml` sets it.
+//!
+//! Numbers only: how they are used is told where they are used.
+
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+use toml::Spanned;
+
+/// All thresholds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Accepting an intent that the model read.
+    pub intent: IntentPolicy,
+    /// Accepting an intent that keyword rules read; their figures have another scale.
+    pub intent_rules: IntentPolicy,
+    /// When frustration offers a person.
+    pub frustration: FrustrationPolicy,
+    /// When the bot's own failures offer a person.
+    pub failures: FailurePolicy,
+    /// When soft reasons rest.
+    pub cooldown: CooldownPolicy,
+    /// How a turn's mood is named.
+    pub mood: MoodPolicy,
+    /// How long the model may take.
+    pub analysis: AnalysisPolicy,
+}
+
+/// Gates of an intent. Both the probability and the similarity have to pass: the first alone is
+/// high for texts about something else altogether, because it is shared out among known intents.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IntentPolicy {
+    /// Least probability of the best intent, 0 to 1.
+    pub accept_probability: f32,
+    /// Least cosine similarity to the intent's nearest example, 0 to 1.
+    pub accept_similarity: f32,
+    /// Least lead of the best intent over the second, 0 to 1 of probability.
+    pub margin: f32,
+    /// Similarity from which the probability no longer matters, 0 to 1.
+    pub sure_similarity: f32,
+    /// Least probability of the two best together for asking which one is meant, 0 to 1.
+    pub clarify_probability: f32,
+    /// Least probability for handing over because of an intent alone, 0 to 1; below it a person is offered.
+    pub hard_probability: f32,
+}
+
+/// When frustration offers a person. All probabilities 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FrustrationPolicy {
+    /// A turn at or above it is a frustrated one.
+    pub turn: f32,
+    /// So many frustrated turns in a row offer a person.
+    pub consecutive: u32,
+    /// One turn this frustrated offers at once.
+    pub single: f32,
+    /// A rise this large over three turns offers,
+    pub rise: f32,
+    /// if each of the two steps is at least this
+    pub rise_step: f32,
+    /// and the last turn is at least this.
+    pub rise_end: f32,
+}
+
+/// When the bot's own failures offer a person.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FailurePolicy {
+    /// So many failures in a row, in turns.
+    pub in_a_row: u32,
+    /// How often a missing value is asked for before that counts as given up.
+    pub ask_tries: u32,
+}
+
+/// When soft reasons rest, in customer turns. Hard rules never rest.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CooldownPolicy {
+    /// After a person gave the conversation back to the bot.
+    pub after_return: u32,
+    /// After the customer declined an offer, unless things get worse.
+    pub after_decline: u32,
+}
+
+/// How a turn's mood is named.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MoodPolicy {
+    /// Probability from which a turn is shown as negative, 0 to 1.
+    pub negative: f32,
+    /// Probability from which a turn is shown as positive, 0 to 1.
+    pub positive: f32,
+}
+
+/// How long the model may take.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AnalysisPolicy {
+    /// Milliseconds until keyword rules read the turn instead.
+    pub deadline_ms: u64,
+}
+
+/// A fault and where it is.
+type Fault = (Range<usize>, String);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPolicy {
+    intent: RawIntent,
+    intent_rules: RawIntent,
+    frustration: RawFrustration,
+    failures: RawFailures,
+    cooldown: RawCooldown,
+    mood: RawMood,
+    analysis: RawAnalysis,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawIntent {
+    accept_probability: Spanned<f64>,
+    accept_similarity: Spanned<f64>,
+    margin: Spanned<f64>,
+    sure_similarity: Spanned<f64>,
+    clarify_probability: Spanned<f64>,
+    hard_probability: Spanned<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFrustration {
+    turn: Spanned<f64>,
+    consecutive: Spanned<i64>,
+    single: Spanned<f64>,
+    rise: Spanned<f64>,
+    rise_step: Spanned<f64>,
+    rise_end: Spanned<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFailures {
+    in_a_row: Spanned<i64>,
+    ask_tries: Spanned<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCooldown {
+    after_return: Spanned<i64>,
+    after_decline: Spanned<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMood {
+    negative: Spanned<f64>,
+    positive: Spanned<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAnalysis {
+    deadline_ms: Spanned<i64>,
+}
+
+impl RawPolicy {
+    /// Checks every number against its range. Faults go to `faults`; the value then is the range's end.
+    pub(super) fn check(&self, faults: &mut Vec<Fault>) -> Policy {
+        let mut intent = |raw: &RawIntent| IntentPolicy {
+            accept_probability: share(&raw.accept_probability, faults),
+            accept_similarity: share(&raw.accept_similarity, faults),
+            margin: share(&raw.margin, faults),
+            sure_similarity: share(&raw.sure_similarity, faults),
+            clarify_probability: share(&raw.clarify_probability, faults),
+            hard_probability: share(&raw.hard_probability, faults),
+        };
+        let (model, rules) = (intent(&self.intent), intent(&self.intent_rules));
+        let raw = &self.frustration;
+        let frustration = FrustrationPolicy {
+            turn: share(&raw.turn, faults),
+            consecutive: count(&raw.consecutive, 1..=10, faults),
+            single: share(&raw.single, faults),
+            rise: share(&raw.rise, faults),
+            rise_step: share(&raw.rise_step, faults),
+            rise_end: share(&raw.rise_end, faults),
+        };
+        if frustration.single < frustration.turn {
+            faults.push((raw.single.span(), "`single` must not be below `turn`".to_owned()));
+        }
+        Policy {
+            intent: model,
+            intent_rules: rules,
+            frustration,
+            failures: FailurePolicy {
+                in_a_row: count(&self.failures.in_a_row, 1..=10, faults),
+                ask_tries: count(&self.failures.ask_tries, 1..=5, faults),
+            },
+            cooldown: CooldownPolicy {
+                after_return: count(&self.cooldown.after_return, 0..=20, faults),
+                after_decline: count(&self.cooldown.after_decline, 0..=20, faults),
+            },
+            mood: MoodPolicy {
+                negative: share(&self.mood.negative, faults),
+                positive: share(&self.mood.positive, faults),
+            },
+            analysis: AnalysisPolicy {
+                deadline_ms: u64::from(count(&self.analysis.deadline_ms, 50..=10_000, faults)),
+            },
+        }
+    }
+}
+
+fn share(value: &Spanned<f64>, faults: &mut Vec<Fault>) -> f32 {
+    let number = *value.get_ref();
+    if !(0.0..=1.0).contains(&number) {
+        faults.push((value.span(), format!("{number} is not between 0 and 1")));
+    }
+    // As f32, because it is held against the model's f32 scores.
+    number as f32
+}
+
+fn count(value: &Spanned<i64>, range: std::ops::RangeInclusive<u32>, faults: &mut Vec<Fault>) -> u32 {
+    let number = u32::try_from(*value.get_ref()).ok().filter(|number| range.contains(number));
+    number.unwrap_or_else(|| {
+        let (low, high) = (range.start(), range.end());
+        faults.push((value.span(), format!("{} is not between {low} and {high}", value.get_ref())));
+        *low
+    })
+}

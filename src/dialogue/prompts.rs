@@ -1,0 +1,251 @@
+//! The whole bot, read from the files of `prompts/` and checked before the first customer comes.
+//!
+//! Works on texts by file name, so it neither knows nor cares where the files lie. A prompts set
+//! with one fault is refused as a whole, with every fault's file, line and reason.
+
+mod intents;
+mod lookups;
+mod patterns;
+mod replies;
+mod source;
+mod template;
+
+pub use intents::{Intent, IntentKind};
+pub use lookups::Lookup;
+pub use replies::{Business, Disclosure, HandoffTexts, ReasonTexts, Replies};
+pub use source::{PromptError, PromptErrors};
+pub use template::Template;
+
+use super::policy::{Policy, RawPolicy};
+use super::rules::{Rules, normalise};
+use super::slots::Slot;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use source::{Faults, Source};
+use std::collections::BTreeMap;
+
+/// The whole bot. Only [`Prompts::load`] makes one, so whoever holds one holds a checked one.
+#[derive(Clone, Debug)]
+pub struct Prompts {
+    version: String,
+    business: Business,
+    intents: Vec<Intent>,
+    by_name: BTreeMap<String, usize>,
+    by_title: BTreeMap<String, usize>,
+    slots: BTreeMap<String, Slot>,
+    lookups: BTreeMap<String, Lookup>,
+    reasons: BTreeMap<String, ReasonTexts>,
+    handoff: HandoffTexts,
+    replies: Replies,
+    rules: Rules,
+    policy: Policy,
+}
+
+const SINGLE_FILES: [&str; 7] =
+    ["business.toml", "handoff.toml", "lookups.toml", "policy.toml", "replies.toml", "rules.toml", "slots.toml"];
+
+impl Prompts {
+    /// Reads and checks a set of files: path inside the prompts folder (with `/`) -> content.
+    ///
+    /// # Errors
+    /// Every fault found, sorted by file and line.
+    pub fn load(files: &BTreeMap<String, String>) -> Result<Self, PromptErrors> {
+        let mut faults = Faults::default();
+        let loaded = read(files, &mut faults);
+        match loaded {
+            Some(prompts) if faults.0.is_empty() => Ok(prompts),
+            _ => {
+                faults.0.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+                Err(PromptErrors(faults.0))
+            }
+        }
+    }
+
+    /// The first twelve hexadecimal digits of the SHA-256 over all files: stored with each decision.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Who the bot speaks for.
+    #[must_use]
+    pub fn business(&self) -> &Business {
+        &self.business
+    }
+
+    /// All intents, in file order.
+    #[must_use]
+    pub fn intents(&self) -> &[Intent] {
+        &self.intents
+    }
+
+    /// One intent.
+    #[must_use]
+    pub fn intent(&self, name: &str) -> Option<&Intent> {
+        self.by_name.get(name).and_then(|index| self.intents.get(*index))
+    }
+
+    /// The intent whose title a button said, compared without case and punctuation marks of keyboards.
+    #[must_use]
+    pub fn intent_by_title(&self, text: &str) -> Option<&Intent> {
+        self.by_title.get(&normalise(text)).and_then(|index| self.intents.get(*index))
+    }
+
+    /// The first intent of a kind. Every kind has one; the check at load saw to that.
+    #[must_use]
+    pub fn intent_of_kind(&self, kind: IntentKind) -> Option<&Intent> {
+        self.intents.iter().find(|intent| intent.kind == kind)
+    }
+
+    /// One lookup.
+    #[must_use]
+    pub fn lookup(&self, name: &str) -> Option<&Lookup> {
+        self.lookups.get(name)
+    }
+
+    /// One slot.
+    #[must_use]
+    pub fn slot(&self, name: &str) -> Option<&Slot> {
+        self.slots.get(name)
+    }
+
+    /// All slots by name.
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.values()
+    }
+
+    /// The texts of one reason for a person.
+    #[must_use]
+    pub fn reason(&self, code: &str) -> Option<&ReasonTexts> {
+        self.reasons.get(code)
+    }
+
+    /// All reasons for a person, by code.
+    #[must_use]
+    pub fn reasons(&self) -> &BTreeMap<String, ReasonTexts> {
+        &self.reasons
+    }
+
+    /// Texts of the way to a person and back.
+    #[must_use]
+    pub fn handoff(&self) -> &HandoffTexts {
+        &self.handoff
+    }
+
+    /// Every threshold.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The same bot with other thresholds, for asking what they would have changed.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    pub(super) fn replies(&self) -> &Replies {
+        &self.replies
+    }
+
+    pub(super) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+}
+
+struct Parsed<'a, T> {
+    source: Source<'a>,
+    raw: T,
+}
+
+fn parse<'a, T: DeserializeOwned>(files: &'a BTreeMap<String, String>, name: &'a str, faults: &mut Faults) -> Option<Parsed<'a, T>> {
+    let Some(text) = files.get(name) else {
+        faults.add_file(name, "the file is missing");
+        return None;
+    };
+    let source = Source { file: name, text };
+    faults.take(source.parse()).map(|raw| Parsed { source, raw })
+}
+
+/// First every file by itself, then all of them together: cross checks over half a set would
+/// report faults that are none.
+fn read(files: &BTreeMap<String, String>, faults: &mut Faults) -> Option<Prompts> {
+    check_names(files, faults);
+    let business: Option<Parsed<replies::RawBusiness>> = parse(files, "business.toml", faults);
+    let handoff: Option<Parsed<replies::RawHandoff>> = parse(files, "handoff.toml", faults);
+    let said: Option<Parsed<replies::RawReplies>> = parse(files, "replies.toml", faults);
+    let lookups: Option<Parsed<lookups::RawLookups>> = parse(files, "lookups.toml", faults);
+    let slots: Option<Parsed<lookups::RawSlots>> = parse(files, "slots.toml", faults);
+    let rules: Option<Parsed<patterns::RawRules>> = parse(files, "rules.toml", faults);
+    let policy: Option<Parsed<RawPolicy>> = parse(files, "policy.toml", faults);
+    let mut of_intents: Vec<(Source<'_>, intents::RawIntents)> = Vec::new();
+    for name in files.keys().filter(|name| is_intent_file(name)) {
+        of_intents.extend(parse(files, name, faults).map(|parsed| (parsed.source, parsed.raw)));
+    }
+    if !faults.0.is_empty() {
+        return None;
+    }
+    let (business, handoff, said, lookups, slots, rules, policy) =
+        (business?, handoff?, said?, lookups?, slots?, rules?, policy?);
+
+    let constants = replies::constants(business.source, &business.raw, faults);
+    let slot_names: Vec<&str> = slots.raw.keys().map(|name| name.get_ref().as_str()).collect();
+    let checked_lookups = lookups::check_lookups(lookups.source, &lookups.raw, &constants, &slot_names, faults);
+    let lookup_names: Vec<&str> = lookups.raw.keys().map(|name| name.get_ref().as_str()).collect();
+    let intents = intents::check(&of_intents, &constants, &lookup_names, faults);
+    for name in lookups.raw.keys().filter(|name| !intents.iter().any(|intent| intent.lookup.as_ref() == Some(name.get_ref()))) {
+        faults.add(lookups.source, &name.span(), format!("no intent uses the lookup `{}`", name.get_ref()));
+    }
+    let lookup_of = |name: &str| intents.iter().find(|intent| intent.name == name).and_then(|intent| intent.lookup.clone());
+    let slots = lookups::check_slots(slots.source, &slots.raw, &constants, lookup_of, &checked_lookups, faults);
+    let (reasons, handoff) = replies::check_handoff(handoff.source, &handoff.raw, &rules.raw.reasons(), &constants, faults);
+    let codes: Vec<&str> = reasons.keys().map(String::as_str).collect();
+    let rules = rules.raw.check(rules.source, &codes, faults);
+    let mut out_of_range = Vec::new();
+    let thresholds = policy.raw.check(&mut out_of_range);
+    for (span, reason) in out_of_range {
+        faults.add(policy.source, &span, reason);
+    }
+    let index = |key: fn(&Intent) -> String| intents.iter().enumerate().map(|(index, intent)| (key(intent), index)).collect();
+    Some(Prompts {
+        version: version(files),
+        business: replies::check_business(business.source, &business.raw, &constants, faults),
+        by_name: index(|intent| intent.name.clone()),
+        by_title: index(|intent| normalise(&intent.title)),
+        intents,
+        slots,
+        lookups: checked_lookups,
+        reasons,
+        handoff,
+        replies: replies::check_replies(said.source, &said.raw, &constants, faults),
+        rules,
+        policy: thresholds,
+    })
+}
+
+fn is_intent_file(name: &str) -> bool {
+    name.strip_prefix("intents/").is_some_and(|rest| rest.ends_with(".toml") && !rest.contains('/'))
+}
+
+fn check_names(files: &BTreeMap<String, String>, faults: &mut Faults) {
+    let known = |name: &str| SINGLE_FILES.contains(&name) || is_intent_file(name) || name == "README.md";
+    for name in files.keys().filter(|name| !known(name)) {
+        faults.add_file(name, format!("unknown file; known are {}, intents/*.toml and README.md", SINGLE_FILES.join(", ")));
+    }
+    if !files.keys().any(|name| is_intent_file(name)) {
+        faults.add_file("intents", "there is no file intents/*.toml");
+    }
+}
+
+fn version(files: &BTreeMap<String, String>) -> String {
+    let mut hash = Sha256::new();
+    for (name, text) in files.iter().filter(|(name, _)| *name != "README.md") {
+        for part in [name, text] {
+            // Lengths first, so that no text can pass for another file's beginning.
+            hash.update(part.len().to_le_bytes());
+            hash.update(part.as_bytes());
+        }
+    }
+    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
