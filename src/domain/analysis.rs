@@ -65,3 +65,20 @@ pub struct Analysis {
     /// the dialogue's decision, not the model's.
     pub intents: Vec<IntentScore>,
 }
+
+impl Analysis {
+    /// The reading of something that is no text, such as the press of a button: neutral, and said
+    /// to be by rules.
+    #[must_use]
+    pub fn unread() -> Self {
+        Self {
+            source: Source::Rules,
+            version: "unread".to_owned(),
+            sentiment: Sentiment { negative: 0.0, neutral: 1.0, positive: 0.0 },
+            emotions: vec![0.0; EMOTIONS.len()],
+            frustration: 0.0,
+            language: None,
+            intents: Vec::new(),
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::{ConversationId, Timestamp};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
@@ -69,6 +70,8 @@ pub struct Event {
     pub author: Author,
     /// The writer's shown name, for the bot and for agents.
     pub author_name: Option<String>,
+    /// The idempotency key under which the writer's client sent it.
+    pub client_id: Option<Uuid>,
     /// The text, for kinds that have one.
     pub text: Option<String>,
     /// What else belongs to the kind.

@@ -1,1 +1,279 @@
-//! Reading text on this machine.
+//! Reading text on this machine: polarity, emotions, frustration, language and intent.
+//!
+//! One OS thread owns the model, because a forward pass is milliseconds of pure computing that
+//! must never sit on an async worker. Everyone else holds a cheap [`Nlu`] handle. Without a model
+//! folder, and whenever the model is late, overloaded or broken, keyword rules answer in its
+//! place, so that no turn ever fails for the model's sake.
+//!
+//! Knows texts and example phrases. Must not know conversations, policies, storage or sockets:
+//! whether a score is high enough for anything is decided in `dialogue`.
+
+pub(crate) mod batch;
+pub(crate) mod bert;
+pub(crate) mod bundle;
+pub(crate) mod encoder;
+pub(crate) mod heads;
+pub(crate) mod intent;
+pub(crate) mod language;
+pub(crate) mod lexicon;
+pub(crate) mod model;
+pub(crate) mod rules;
+pub(crate) mod spelling;
+pub(crate) mod surface;
+#[cfg(test)]
+mod tests;
+pub(crate) mod tokenize;
+pub(crate) mod weights;
+pub(crate) mod worker;
+
+pub use bundle::BundleError;
+
+use crate::domain::{Analysis, Source};
+use model::{Model, Opened};
+use rules::Rules;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot, watch};
+use worker::{Health, Job};
+
+/// Longest part of a text that is read, in bytes; the model's own limit of tokens is lower.
+const MAX_TEXT: usize = 8_192;
+/// What the health probe lets the model read.
+const PROBE: &str = "Where is my order?";
+/// How long the probe waits.
+const PROBE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// One intent as the classifier needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntentExamples {
+    /// The intent's name, returned in `IntentScore`.
+    pub name: String,
+    /// Things that people say when they mean it; ten or more work well.
+    pub phrases: Vec<String>,
+}
+
+/// How to start.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The model folder; none for rules only.
+    pub models: Option<PathBuf>,
+    /// What the intent classifier is fitted on.
+    pub intents: Vec<IntentExamples>,
+    /// Jobs that may wait; one more is refused as [`Error::Overloaded`].
+    pub queue: usize,
+    /// CPU threads of the model, 0 for all cores.
+    pub threads: usize,
+}
+
+/// Why a text was not read by the model.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The queue is full.
+    #[error("too many texts wait to be read")]
+    Overloaded,
+    /// The deadline passed.
+    #[error("the text was not read in time")]
+    Late,
+    /// The reading thread has ended.
+    #[error("the reading thread has stopped")]
+    Stopped,
+    /// The model failed on the batch that held this text.
+    #[error("the model failed: {0}")]
+    Model(String),
+    /// The model folder is damaged or foreign.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The operating system gave no thread.
+    #[error("no thread for the model: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// What reads, and how it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// Model, or rules because of `reason`.
+    pub source: Source,
+    /// Version of the weights or of the rules.
+    pub version: String,
+    /// Milliseconds that loading and fitting took.
+    pub load_ms: u64,
+    /// False after a failed run, until one succeeds.
+    pub ready: bool,
+    /// Why rules answer, or why the last run failed.
+    pub reason: Option<String>,
+}
+
+/// Handle to the reading thread. Clones share the thread; it ends with the last one.
+#[derive(Clone)]
+pub struct Nlu {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    sender: Mutex<Option<mpsc::Sender<Job>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    stopping: Arc<AtomicBool>,
+    health: watch::Receiver<Health>,
+    rules: Arc<Rules>,
+    source: Source,
+    version: String,
+    load_ms: u64,
+    reason: Option<String>,
+}
+
+impl Nlu {
+    /// Loads the model, fits the intents, runs once to warm up and starts the thread. Takes
+    /// seconds: not for an async worker.
+    ///
+    /// # Errors
+    /// If the model folder is there but damaged or foreign, or the first run fails. A folder that
+    /// is not there is no error: rules stand in, and [`Status::reason`] says why.
+    pub fn start(options: Options) -> Result<Self, Error> {
+        let begin = Instant::now();
+        let rules = Arc::new(Rules::learn(&options.intents));
+        let mut opened = model::open(options.models.as_deref(), &options.intents, &rules, options.threads)?;
+        opened.model.run(&[Arc::from(PROBE)]).map_err(|error| Error::Model(error.to_string()))?;
+        Self::spawn(opened, rules, options.queue, begin)
+    }
+
+    fn spawn(opened: Opened, rules: Arc<Rules>, queue: usize, begin: Instant) -> Result<Self, Error> {
+        let (sender, jobs) = mpsc::channel(queue.max(1));
+        let (set_health, health) = watch::channel(Ok(()));
+        let stopping = Arc::new(AtomicBool::new(false));
+        let model: Box<dyn Model> = opened.model;
+        let flag = Arc::clone(&stopping);
+        let thread = std::thread::Builder::new()
+            .name("nlu".to_owned())
+            .spawn(move || worker::serve(model, jobs, &set_health, &flag))?;
+        let source = if opened.version.is_some() { Source::Model } else { Source::Rules };
+        Ok(Self {
+            shared: Arc::new(Shared {
+                sender: Mutex::new(Some(sender)),
+                thread: Mutex::new(Some(thread)),
+                stopping,
+                health,
+                rules,
+                source,
+                version: opened.version.unwrap_or_else(|| rules::VERSION.to_owned()),
+                load_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
+                reason: opened.reason,
+            }),
+        })
+    }
+
+    /// Reads one text, or says within `deadline` why not.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`] at once if the queue is full; [`Error::Late`] at the deadline;
+    /// [`Error::Stopped`] after [`Nlu::stop`]; [`Error::Model`] if the model failed.
+    pub async fn analyze(&self, text: &str, deadline: Duration) -> Result<Analysis, Error> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job { texts: vec![cut(text).into()], deadline: Some(Instant::now() + deadline), reply };
+        self.sender()?.try_send(job).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => Error::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => Error::Stopped,
+        })?;
+        match tokio::time::timeout(deadline, answer).await {
+            Err(_) => Err(Error::Late),
+            Ok(answer) => single(answer),
+        }
+    }
+
+    /// Reads one text with the model, or with the rules if that fails for any reason.
+    pub async fn analyze_or_rules(&self, text: &str, deadline: Duration) -> Analysis {
+        match self.analyze(text, deadline).await {
+            Ok(analysis) => analysis,
+            Err(error) => {
+                tracing::warn!(%error, "rules read a text in the model's place");
+                self.shared.rules.analyze(cut(text))
+            }
+        }
+    }
+
+    /// Reads many texts, in order, waiting as long as it takes. For the command line: panics on
+    /// an async worker, where waiting is forbidden.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] or [`Error::Model`].
+    pub fn analyze_batch_blocking(&self, texts: &[String]) -> Result<Vec<Analysis>, Error> {
+        let (reply, answer) = oneshot::channel();
+        let texts = texts.iter().map(|text| cut(text).into()).collect();
+        let job = Job { texts, deadline: None, reply };
+        self.sender()?.blocking_send(job).map_err(|_| Error::Stopped)?;
+        answer.blocking_recv().map_err(|_| Error::Stopped)?
+    }
+
+    /// What reads now, and whether its last run succeeded.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let shared = &self.shared;
+        let stopped = shared.stopping.load(Ordering::Acquire);
+        let health = if stopped { Err("stopped".to_owned()) } else { shared.health.borrow().clone() };
+        Status {
+            source: shared.source,
+            version: shared.version.clone(),
+            load_ms: shared.load_ms,
+            ready: health.is_ok(),
+            reason: health.err().or_else(|| shared.reason.clone()),
+        }
+    }
+
+    /// The status for a health check: if the last run failed, the model first gets another text
+    /// to read, so that a passing fault heals without a restart.
+    pub async fn probe(&self) -> Status {
+        let status = self.status();
+        if status.ready {
+            return status;
+        }
+        if let Err(error) = self.analyze(PROBE, PROBE_DEADLINE).await {
+            tracing::warn!(%error, "the model failed its probe");
+        }
+        self.status()
+    }
+
+    /// Ends the thread after the batch that it is running and waits for it. What still waits gets
+    /// [`Error::Stopped`].
+    pub fn stop(&self) {
+        self.shared.stop();
+    }
+
+    fn sender(&self) -> Result<mpsc::Sender<Job>, Error> {
+        // A poisoned lock only means that a holder panicked between two statements; the option
+        // inside is whole either way.
+        let sender = self.shared.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        sender.clone().ok_or(Error::Stopped)
+    }
+}
+
+impl Shared {
+    fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        drop(self.sender.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the reading thread panicked");
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn single(answer: Result<Result<Vec<Analysis>, Error>, oneshot::error::RecvError>) -> Result<Analysis, Error> {
+    let mut analyses = answer.map_err(|_| Error::Stopped)??;
+    analyses.pop().ok_or_else(|| Error::Model("no analysis for the text".to_owned()))
+}
+
+/// The part of a text that is read.
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_TEXT)]
+}

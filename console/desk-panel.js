@@ -1,0 +1,70 @@
+// The panel beside a conversation: why a person has it, how the mood went, what is known about
+// the customer. Must not act on the conversation.
+
+import { breakable, h, replace } from "./dom.js";
+import { fullTime, plural, reasonLabel, shortTime } from "./format.js";
+import { icon } from "./icons.js";
+import { moodChip } from "./chips.js";
+import { moodLine } from "./mood-line.js";
+import { frustrationThreshold, readTrace, reasonList } from "./turn.js";
+
+export class Panel {
+  #why = h("section", { class: "panel-part" });
+  #mood = h("section", { class: "panel-part" });
+  #facts = h("section", { class: "panel-part" });
+  #line = moodLine();
+
+  constructor({ onclose }) {
+    this.element = h(
+      "aside",
+      { class: "panel", "aria-label": "About this conversation" },
+      h("div", { class: "panel-head" }, h("h2", null, "About this conversation"), h("button", { class: "button quiet round panel-close", "aria-label": "Hide the details", onclick: onclose }, icon("close"))),
+      this.#why,
+      this.#mood,
+      this.#facts,
+    );
+    replace(this.#mood, h("h3", null, "Mood"), this.#line);
+  }
+
+  /** Draws what is known: the card (or null once it is gone) and the open log. */
+  update(card, log) {
+    const turns = [...log.turns.values()].sort((a, b) => a.seq - b.seq);
+    replace(this.#why, why(card, turns));
+    this.#mood.hidden = turns.length === 0;
+    if (turns.length) this.#line.show(turns, frustrationThreshold(turns));
+    replace(this.#facts, facts(card, log, turns));
+  }
+}
+
+function why(card, turns) {
+  const decisive = [...turns].reverse().find((turn) => turn.reasons?.length > 0);
+  const heading = { queued: "Why they wait for you", assigned: "Why a person has this", offered: "Why a person was offered" }[card?.state];
+  if (!decisive && !card?.reason) {
+    return [h("h3", null, "Why a person"), h("p", { class: "quiet-text" }, "Nothing has asked for a person so far.")];
+  }
+  const reason = card?.reason ?? { code: decisive.reasons[0].code };
+  return [
+    h("h3", null, heading ?? "Why a person was brought in"),
+    h("p", { class: "why-sentence" }, reason.label ?? reasonLabel(reason.code)),
+    decisive && reasonList(decisive.reasons, { said: reason.code }),
+    card?.mood && h("p", { class: "why-now" }, "Mood now ", moodChip(card.mood)),
+  ];
+}
+
+function facts(card, log, turns) {
+  const trace = turns.length ? readTrace(turns.at(-1)) : {};
+  const { locale, page, created_at: started = card?.created_at, identity } = log.facts;
+  const rows = [
+    ["Customer", identity ?? card?.customer],
+    ["Started", started && h("time", { datetime: new Date(started).toISOString(), title: fullTime(started) }, shortTime(started))],
+    ["Language", locale ?? trace.language],
+    ["Page", page && breakable(page)],
+    ["Turns", turns.length ? plural(turns.length, "customer turn") : null],
+    ["Model", trace.model],
+    ["Prompts", trace.prompts],
+  ].filter(([, value]) => value);
+  return [
+    h("h3", null, "Known"),
+    h("dl", { class: "facts" }, rows.map(([name, value]) => [h("dt", null, name), h("dd", null, value)])),
+  ];
+}

@@ -1,0 +1,271 @@
+// What the desk knows: cards of live conversations, who is here, and the logs that are open.
+// Filled by the desk socket, read by views through events and getters. It outlives the views, so
+// a new customer is announced whatever page is open. Must not touch the DOM.
+
+import { Connection, newId } from "../widget/connection.js";
+
+/**
+ * Events (each a CustomEvent):
+ * - `cards`, `agents`, `status`: read the getters again
+ * - `arrived` {card}: a customer began to wait; `handed` {card}: somebody transferred one to me
+ * - `event`, `turn`, `opened`, `missing`, `typing`, `pending`, `reset`, each {conversation, …}
+ */
+export class DeskStore extends EventTarget {
+  #connection;
+  #cards = new Map();
+  #logs = new Map();
+  #pending = new Map();
+  #wantedPresence = null;
+  #claiming = new Set();
+  #asked = new Map(); // id of an `open` frame -> its conversation
+  #epoch = null;
+
+  me = null;
+  agents = [];
+  demo = false;
+  status = "connecting";
+
+  constructor(url = deskUrl()) {
+    super();
+    this.#connection = new Connection({ url, protocol: "candor.desk.v1", hello: () => ({ type: "hello" }) });
+    this.#connection.addEventListener("frame", ({ detail }) => this.#take(detail));
+    this.#connection.addEventListener("status", ({ detail }) => {
+      this.status = detail.status;
+      this.#tell("status", detail);
+    });
+  }
+
+  start() {
+    this.#connection.open();
+  }
+
+  stop() {
+    this.#connection.close();
+  }
+
+  /** All cards, unsorted. */
+  get cards() {
+    return [...this.#cards.values()];
+  }
+
+  card(conversation) {
+    return this.#cards.get(conversation) ?? null;
+  }
+
+  /** Cards by the sections of the queue, each in the order in which to work. */
+  sections() {
+    const cards = this.cards;
+    const newest = (a, b) => b.last_at - a.last_at;
+    const mine = (card) => card.agent?.id === this.me?.id;
+    return {
+      waiting: cards.filter((card) => card.state === "queued").sort((a, b) => b.priority - a.priority || waitingSince(a) - waitingSince(b)),
+      mine: cards.filter((card) => card.state === "assigned" && mine(card)).sort((a, b) => yourTurn(b) - yourTurn(a) || newest(a, b)),
+      others: cards.filter((card) => card.state === "assigned" && !mine(card)).sort(newest),
+      bot: cards
+        .filter((card) => card.state === "bot" || card.state === "offered")
+        .sort((a, b) => (b.state === "offered") - (a.state === "offered") || newest(a, b)),
+    };
+  }
+
+  /** How many need a person of this desk: those waiting, and mine where the customer wrote last. */
+  get due() {
+    const { waiting, mine } = this.sections();
+    return waiting.length + mine.filter(yourTurn).length;
+  }
+
+  log(conversation) {
+    return this.#logs.get(conversation) ?? null;
+  }
+
+  pending(conversation) {
+    return this.#pending.get(conversation) ?? [];
+  }
+
+  /** Begins to follow a conversation; its log arrives as `event` and `turn`, then `opened`. */
+  open(conversation) {
+    if (!this.#logs.has(conversation)) {
+      this.#logs.set(conversation, emptyLog());
+    }
+    this.#ask(conversation);
+  }
+
+  shut(conversation) {
+    this.#logs.delete(conversation);
+    this.#connection.send({ type: "shut", id: newId(), conversation });
+  }
+
+  /** Asks for one change of a conversation. Needs a live connection: a claim must not fire late. */
+  async act(type, conversation, fields = {}) {
+    if (type === "claim") this.#claiming.add(conversation);
+    try {
+      return await this.#connection.request({ type, conversation, ...fields }, { keep: false });
+    } catch (error) {
+      throw Object.assign(error, { detail: refusal(error, type) });
+    } finally {
+      this.#claiming.delete(conversation);
+    }
+  }
+
+  /** Sends a reply (`say`) or a `note`; it shows at once and is repeated until the server has it. */
+  write(kind, conversation, text) {
+    const message = { id: newId(), kind, text, sent: false, failed: null, seq: null };
+    message.retry = () => this.#transmit(conversation, message);
+    message.discard = () => this.#dropPending(conversation, message);
+    this.#pending.set(conversation, [...this.pending(conversation), message]);
+    this.#transmit(conversation, message);
+  }
+
+  setPresence(status) {
+    this.#wantedPresence = status;
+    if (this.me) this.me = { ...this.me, status };
+    this.#tell("agents");
+    this.#connection.request({ type: "status", status }, { keep: false }).catch(() => {});
+  }
+
+  typing(conversation) {
+    this.#connection.send({ type: "typing", conversation });
+  }
+
+  async #transmit(conversation, message) {
+    message.failed = null;
+    this.#tell("pending", { conversation });
+    try {
+      const ack = await this.#connection.request({ type: message.kind, id: message.id, conversation, text: message.text });
+      message.sent = true;
+      message.seq = ack.seq ?? null;
+      const log = this.log(conversation);
+      if (!log || log.events.some((event) => event.seq === message.seq)) this.#dropPending(conversation, message);
+    } catch (error) {
+      message.failed = refusal(error, message.kind);
+    }
+    this.#tell("pending", { conversation });
+  }
+
+  #dropPending(conversation, message) {
+    const rest = this.pending(conversation).filter((other) => other !== message);
+    if (rest.length) this.#pending.set(conversation, rest);
+    else this.#pending.delete(conversation);
+    this.#tell("pending", { conversation });
+  }
+
+  // The whole log each time: a reading may be stored after its message, so asking only for what
+  // follows the newest message could miss it. What is here already is skipped by its seq.
+  #ask(conversation) {
+    const id = newId();
+    this.#asked.clear();
+    this.#asked.set(id, conversation);
+    this.#connection.send({ type: "open", id, conversation });
+  }
+
+  #take(frame) {
+    switch (frame.type) {
+      case "snapshot":
+        return this.#snapshot(frame);
+      case "card":
+        return this.#card(frame.card);
+      case "gone":
+        this.#cards.delete(frame.conversation);
+        return this.#tell("cards", { gone: frame.conversation });
+      case "agents":
+        this.agents = frame.agents;
+        return this.#tell("agents");
+      case "event":
+        return this.#event(frame);
+      case "turn": {
+        const log = this.log(frame.conversation);
+        if (!log) return undefined;
+        log.turns.set(frame.seq, frame);
+        return this.#tell("turn", { conversation: frame.conversation, turn: frame });
+      }
+      case "opened": {
+        const log = this.log(frame.conversation);
+        if (!log) return undefined;
+        Object.assign(log, { loaded: true, facts: frame.facts ?? {} });
+        return this.#tell("opened", { conversation: frame.conversation });
+      }
+      case "error":
+        return this.#asked.has(frame.id) && this.#tell("missing", { conversation: this.#asked.get(frame.id), message: frame.message });
+      case "reset": // A snapshot follows, and asks for the open logs again.
+        return this.#forgetLogs();
+      case "typing":
+        return this.#tell("typing", { conversation: frame.conversation, from: frame.from });
+      default:
+        return undefined;
+    }
+  }
+
+  #snapshot(frame) {
+    const restored = this.#epoch !== null && frame.epoch !== this.#epoch;
+    this.#epoch = frame.epoch;
+    this.me = frame.me;
+    this.agents = frame.agents ?? [];
+    this.demo = Boolean(frame.demo);
+    this.#cards = new Map(frame.cards.map((card) => [card.conversation, card]));
+    if (this.#wantedPresence && this.#wantedPresence !== frame.me.status) this.setPresence(this.#wantedPresence);
+    if (restored) this.#forgetLogs();
+    for (const conversation of this.#logs.keys()) this.#ask(conversation);
+    this.#tell("agents");
+    this.#tell("cards");
+  }
+
+  #forgetLogs() {
+    for (const [conversation, log] of this.#logs) {
+      Object.assign(log, emptyLog());
+      this.#tell("reset", { conversation });
+    }
+  }
+
+  #card(card) {
+    const before = this.#cards.get(card.conversation);
+    this.#cards.set(card.conversation, card);
+    this.#tell("cards", { changed: card.conversation });
+    if (card.state === "queued" && before?.state !== "queued") this.#tell("arrived", { card });
+    const mineNow = card.state === "assigned" && card.agent?.id === this.me?.id;
+    if (mineNow && before?.agent?.id !== this.me?.id && !this.#claiming.has(card.conversation)) this.#tell("handed", { card });
+  }
+
+  #event(event) {
+    const { conversation } = event;
+    const log = this.log(conversation);
+    if (!log) return;
+    const last = log.events.at(-1)?.seq ?? 0;
+    if (event.seq <= last) return;
+    if (event.seq > last + 1) {
+      this.#ask(conversation);
+      return;
+    }
+    log.events.push(event);
+    const message = this.pending(conversation).find((one) => one.id === event.id || one.seq === event.seq);
+    if (message) this.#dropPending(conversation, message);
+    this.#tell("event", { conversation, event });
+  }
+
+  #tell(type, detail = {}) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/** True where the customer wrote last and now waits for this agent. */
+export const yourTurn = (card) => card.last_role === "customer";
+
+/** When the present wait began. */
+export const waitingSince = (card) => card.queued_at ?? card.last_at ?? card.created_at;
+
+const emptyLog = () => ({ events: [], turns: new Map(), facts: {}, loaded: false });
+
+function deskUrl() {
+  const url = new URL("/v1/desk", location.href);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url;
+}
+
+const WORDS = {
+  offline: "There is no connection. Try again when the desk is connected.",
+  closed: "The conversation is closed.",
+  conflict: "Somebody else was quicker: the conversation changed.",
+  forbidden: "That conversation is not yours.",
+};
+
+function refusal(error, type) {
+  return (error.message !== error.code && error.message) || WORDS[error.code] || `The server refused it (${error.code ?? type}).`;
+}

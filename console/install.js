@@ -1,0 +1,46 @@
+// The manager's page for putting the chat on a site: the snippet, where to try it, and what runs.
+// Must not change the server.
+
+import { about } from "./api.js";
+import { demoBanner } from "./demo-banner.js";
+import { h } from "./dom.js";
+import { icon } from "./icons.js";
+import { dataPage } from "./page-data.js";
+import { toast } from "./toast.js";
+
+/** The page. */
+export function installView() {
+  const data = dataPage(about, draw);
+  return h("div", { class: "page-body narrow" }, h("header", { class: "page-head" }, h("h1", null, "Install")), demoBanner(() => data.reload()), data);
+}
+
+function draw({ version, model = {}, prompts_version: prompts, embed_snippet: snippet, origin }) {
+  const label = h("span", { class: "button-label" }, "Copy");
+  const code = h("pre", { class: "snippet", tabindex: "0", "aria-label": "Embed snippet" }, snippet);
+  return [
+    h("section", { class: "card" },
+      h("h2", null, "Add the chat to your site"),
+      h("p", null, "Put this line into every page that shall have the chat, before ", h("code", null, "</body>"), "."),
+      h("div", { class: "snippet-box" }, code, h("button", { class: "button primary", onclick: () => copy(snippet, code, label) }, icon("copy"), label)),
+      h("p", { class: "quiet-text" }, "The site's address must be among the server's allowed origins. ", h("a", { href: "/demo/", target: "_blank", rel: "noopener" }, "Try it in the demo shop"), ".")),
+    h("section", { class: "card" },
+      h("h2", null, "What runs"),
+      h("dl", { class: "facts" },
+        [["Server", `candor ${version}`], ["Address", origin],
+         ["Understanding", model.source === "model" ? `model ${model.version}` : `keyword rules ${model.version ?? ""}`],
+         ["Prompts", prompts]].map(([name, value]) => [h("dt", null, name), h("dd", { class: "break" }, value)])),
+      model.source !== "model" && h("p", { class: "form-problem" }, h("strong", null, "The model is not loaded. "), model.reason ?? "Turns are read by keyword rules.")),
+  ];
+}
+
+async function copy(text, code, label) {
+  try {
+    await navigator.clipboard.writeText(text);
+    label.textContent = "Copied";
+    setTimeout(() => { label.textContent = "Copy"; }, 2000);
+  } catch {
+    // No clipboard on a page without TLS: select the text, so that one key does it.
+    getSelection().selectAllChildren(code);
+    toast("Selected: press Ctrl+C to copy it.");
+  }
+}

@@ -1,0 +1,269 @@
+//! The desk: who is at it, and the list entries that it shows. Presence lives in memory, because
+//! it describes open sockets.
+
+use super::Result;
+use crate::app::App;
+use crate::domain::{AgentId, Author, ConversationId, Mood, Presence, State, Timestamp, VisitorId};
+use crate::store::CardRow;
+use serde::Serialize;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Bot conversations that were active within this time are shown on the desk.
+const LIVE: Duration = Duration::from_secs(30 * 60);
+/// Waits of this period count for an estimate.
+const RECENT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// With fewer waits than this, no estimate is given: it would be a guess.
+const ENOUGH_WAITS: usize = 5;
+
+/// Who is at the desk.
+#[derive(Debug, Default)]
+pub struct Desk {
+    seats: Mutex<HashMap<AgentId, Seat>>,
+}
+
+#[derive(Clone, Debug)]
+struct Seat {
+    name: String,
+    presence: Presence,
+    sockets: usize,
+}
+
+/// One person at the desk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Colleague {
+    /// Who.
+    pub id: AgentId,
+    /// Shown name.
+    pub name: String,
+    /// Takes new conversations?
+    pub status: Presence,
+}
+
+impl Desk {
+    /// One more desk of this agent is open. The first one makes them available.
+    pub fn sit_down(&self, id: AgentId, name: &str) {
+        let mut seats = self.seats();
+        let seat = seats.entry(id).or_insert_with(|| Seat {
+            name: name.to_owned(),
+            presence: Presence::Online,
+            sockets: 0,
+        });
+        seat.sockets += 1;
+        seat.name = name.to_owned();
+    }
+
+    /// One desk of this agent was closed; with the last one they are gone.
+    pub fn stand_up(&self, id: AgentId) {
+        let mut seats = self.seats();
+        if let Some(seat) = seats.get_mut(&id) {
+            seat.sockets = seat.sockets.saturating_sub(1);
+            if seat.sockets == 0 {
+                seats.remove(&id);
+            }
+        }
+    }
+
+    /// Sets what an agent with an open desk says of themselves.
+    pub fn set_presence(&self, id: AgentId, presence: Presence) {
+        if let Some(seat) = self.seats().get_mut(&id) {
+            seat.presence = presence;
+        }
+    }
+
+    /// What an agent says of themselves; offline without an open desk.
+    #[must_use]
+    pub fn presence(&self, id: AgentId) -> Presence {
+        self.seats().get(&id).map_or(Presence::Offline, |seat| seat.presence)
+    }
+
+    /// Whether anybody takes new conversations.
+    #[must_use]
+    pub fn is_staffed(&self) -> bool {
+        self.seats().values().any(|seat| seat.presence == Presence::Online)
+    }
+
+    /// Everybody with an open desk, by name.
+    #[must_use]
+    pub fn colleagues(&self) -> Vec<Colleague> {
+        let mut all: Vec<Colleague> = self
+            .seats()
+            .iter()
+            .map(|(id, seat)| Colleague { id: *id, name: seat.name.clone(), status: seat.presence })
+            .collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
+        all
+    }
+
+    /// The map is whole after every operation, so a poisoned lock holds a sound map.
+    fn seats(&self) -> MutexGuard<'_, HashMap<AgentId, Seat>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A reason with the words that staff read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReasonLabel {
+    /// Code.
+    pub code: String,
+    /// Words.
+    pub label: String,
+}
+
+/// The agent on a card.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Holder {
+    /// Who.
+    pub id: AgentId,
+    /// Shown name.
+    pub name: String,
+}
+
+/// A conversation as the desk lists it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Card {
+    /// Which conversation.
+    pub conversation: ConversationId,
+    /// Owner.
+    pub state: State,
+    /// The agent who has it.
+    pub agent: Option<Holder>,
+    /// What the customer is called.
+    pub customer: String,
+    /// Newest sequence number.
+    pub seq: i64,
+    /// When its newest event was written.
+    pub last_at: Timestamp,
+    /// Beginning of the newest message.
+    pub last_text: Option<String>,
+    /// Who wrote that.
+    pub last_role: Option<Author>,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When it entered the queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued_at: Option<Timestamp>,
+    /// Higher first.
+    pub priority: i64,
+    /// Latest reason.
+    pub reason: Option<ReasonLabel>,
+    /// Mood of the newest turn.
+    pub mood: Option<Mood>,
+    /// Frustration of the newest turn, 0 to 1.
+    pub frustration: Option<f64>,
+    /// Sample data.
+    pub demo: bool,
+}
+
+/// What staff call an anonymous customer: stable, short, and nothing personal.
+#[must_use]
+pub fn visitor_name(id: VisitorId) -> String {
+    let hex = id.0.simple().to_string().to_uppercase();
+    format!("Visitor {}", &hex[hex.len() - 4..])
+}
+
+/// A reason code with its label from the prompts.
+#[must_use]
+pub fn reason_label(app: &App, code: &str) -> ReasonLabel {
+    let label = app.prompts.reason(code).map_or(code, |texts| texts.label.as_str()).to_owned();
+    ReasonLabel { code: code.to_owned(), label }
+}
+
+/// Everything that the desk shows when it is opened, in queue order.
+///
+/// # Errors
+/// If storage fails.
+pub async fn cards(app: &App) -> Result<Vec<Card>> {
+    let rows = app.store.cards(app.clock.now().before(LIVE)).await?;
+    Ok(rows.into_iter().map(|row| card_of(app, row)).collect())
+}
+
+/// One conversation's card; none if the desk does not show it (closed, or nothing said yet).
+///
+/// # Errors
+/// If storage fails.
+pub async fn card(app: &App, id: ConversationId) -> Result<Option<Card>> {
+    let row = app.store.card(id).await?;
+    Ok(row.filter(|row| row.state != State::Closed).map(|row| card_of(app, row)))
+}
+
+fn card_of(app: &App, row: CardRow) -> Card {
+    Card {
+        conversation: row.id,
+        state: row.state,
+        agent: row.agent_id.zip(row.agent_name).map(|(id, name)| Holder { id, name }),
+        customer: visitor_name(row.visitor_id),
+        seq: row.last_seq,
+        last_at: row.updated_at,
+        last_text: row.last_text.map(|text| text.chars().take(160).collect()),
+        last_role: row.last_author,
+        created_at: row.created_at,
+        queued_at: row.queued_at,
+        priority: row.priority,
+        reason: row.reason.map(|code| reason_label(app, &code)),
+        mood: row.mood,
+        frustration: row.frustration,
+        demo: row.demo,
+    }
+}
+
+/// A wait, as an honest range in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Wait {
+    /// A quarter of recent customers waited less.
+    pub low_s: i64,
+    /// A quarter of recent customers waited longer.
+    pub high_s: i64,
+}
+
+/// How long people have waited lately; none while there are too few to say.
+///
+/// # Errors
+/// If storage fails.
+pub async fn expected_wait(app: &App) -> Result<Option<Wait>> {
+    let waits = app.store.recent_waits(app.clock.now().before(RECENT)).await?;
+    Ok(quartiles(waits).map(|(low, high)| Wait { low_s: low / 1000, high_s: (high / 1000).max(1) }))
+}
+
+fn quartiles(mut values: Vec<i64>) -> Option<(i64, i64)> {
+    if values.len() < ENOUGH_WAITS {
+        return None;
+    }
+    values.sort_unstable();
+    let last = values.len() - 1;
+    Some((values[last / 4], values[last - last / 4]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Desk, quartiles, visitor_name};
+    use crate::domain::{AgentId, Presence, VisitorId};
+    use uuid::Uuid;
+
+    #[test]
+    fn an_agent_is_there_until_their_last_desk_closes() {
+        let (desk, dana) = (Desk::default(), AgentId(Uuid::from_u128(1)));
+        assert!(!desk.is_staffed());
+        desk.sit_down(dana, "Dana");
+        desk.sit_down(dana, "Dana");
+        desk.stand_up(dana);
+        assert!(desk.is_staffed());
+        desk.set_presence(dana, Presence::Away);
+        assert!(!desk.is_staffed(), "away takes nobody");
+        desk.stand_up(dana);
+        assert_eq!(desk.presence(dana), Presence::Offline);
+        assert!(desk.colleagues().is_empty());
+    }
+
+    #[test]
+    fn thin_data_gives_no_promise() {
+        assert_eq!(quartiles(vec![1, 2, 3, 4]), None);
+        assert_eq!(quartiles(vec![50, 10, 30, 20, 40]), Some((20, 40)));
+    }
+
+    #[test]
+    fn a_visitor_is_named_by_their_id() {
+        assert_eq!(visitor_name(VisitorId(Uuid::from_u128(0x7f3a))), "Visitor 7F3A");
+    }
+}

@@ -1,0 +1,365 @@
+//! The wire protocol, version 1: every frame of both sockets, the error codes and the close codes.
+//! The public description is docs/protocol.md; snapshots in the tests show any change.
+
+use crate::chat::desk::{Card, Colleague, Wait};
+use crate::chat::visitor::Survey;
+use crate::domain::{
+    ActionKind, Agent, AgentId, Author, ConversationId, Event, EventKind, Mood, Presence, Reason, Source, State,
+    Timestamp, TurnRecord, Visibility,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// Subprotocol of the customer socket.
+pub const CHAT_PROTOCOL: &str = "candor.v1";
+/// Subprotocol of the desk socket.
+pub const DESK_PROTOCOL: &str = "candor.desk.v1";
+
+/// Close codes, with the reason that goes with each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    /// A frame that is not text.
+    NotText,
+    /// The server stops; come back.
+    Restarting,
+    /// The first frame was not `hello`, or came too late.
+    HelloMissing,
+    /// The session ended, or its rights changed.
+    NotAllowed,
+    /// The client does not read what is sent to it.
+    SlowReader,
+}
+
+impl Close {
+    /// Code and reason as they are sent.
+    #[must_use]
+    pub fn frame(self) -> (u16, &'static str) {
+        match self {
+            Self::NotText => (1003, "only text frames"),
+            Self::Restarting => (1012, "restarting"),
+            Self::HelloMissing => (4001, "hello missing"),
+            Self::NotAllowed => (4003, "not allowed"),
+            Self::SlowReader => (4008, "slow reader"),
+        }
+    }
+}
+
+/// Codes of `error` frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// Not JSON, an unknown type, a missing, extra or wrong field.
+    BadFrame,
+    /// The message is longer than 4,000 characters.
+    TooLong,
+    /// The message has nothing visible in it.
+    Empty,
+    /// A value is out of its range.
+    Invalid,
+    /// Too many messages in a short time.
+    RateLimited,
+    /// The id was used before for something else.
+    Conflict,
+    /// Somebody else has the conversation, or its state does not allow this.
+    Forbidden,
+    /// There is no such conversation.
+    NotFound,
+    /// The conversation is closed.
+    Closed,
+    /// Something failed on our side; the frame may be sent again.
+    Internal,
+}
+
+/// What a customer's client sends.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ClientFrame {
+    /// First frame.
+    Hello(Hello),
+    /// A message.
+    Say {
+        /// Idempotency key.
+        id: Uuid,
+        /// The message.
+        text: String,
+    },
+    /// The button for a person.
+    Human {
+        /// Idempotency key.
+        id: Uuid,
+    },
+    /// The customer is typing. Carries no text that was not sent.
+    Typing {},
+    /// A survey answer.
+    Rate {
+        /// Idempotency key.
+        id: Uuid,
+        /// Which survey.
+        kind: Survey,
+        /// The answer.
+        score: i64,
+        /// A sentence of the customer's own.
+        comment: Option<String>,
+    },
+    /// Thumbs on one bot answer.
+    Feedback {
+        /// Idempotency key.
+        id: Uuid,
+        /// The answer.
+        seq: i64,
+        /// Up or down.
+        helpful: bool,
+    },
+    /// A message left while nobody is there.
+    Leave {
+        /// Idempotency key.
+        id: Uuid,
+        /// Where to answer.
+        email: Option<String>,
+        /// The message.
+        text: String,
+    },
+    /// Read mark.
+    Read {
+        /// Everything up to here was seen.
+        seq: i64,
+    },
+    /// Sign of life.
+    Ping {},
+}
+
+/// A customer's first frame.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hello {
+    /// Which site; `default` on a single-site server.
+    pub site: String,
+    /// Token of an earlier visit.
+    pub token: Option<String>,
+    /// The conversation to continue.
+    pub conversation: Option<ConversationId>,
+    /// The last event that the client has.
+    pub after: Option<i64>,
+    /// The history that `after` belongs to.
+    pub epoch: Option<String>,
+    /// Browser locale.
+    pub locale: Option<String>,
+    /// Address of the page.
+    pub page: Option<String>,
+    /// Start a new conversation though there is an old one.
+    #[serde(default)]
+    pub fresh: bool,
+}
+
+/// What a desk sends. Operations carry an `id`, which their `ack` or `error` repeats.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum DeskFrame {
+    /// First frame.
+    Hello {},
+    /// Look at a conversation: its log, then what is added to it.
+    Open { id: Uuid, conversation: ConversationId, after: Option<i64> },
+    /// Stop looking.
+    Shut { id: Uuid, conversation: ConversationId },
+    /// Take it.
+    Claim { id: Uuid, conversation: ConversationId },
+    /// Put it back into the queue.
+    Release { id: Uuid, conversation: ConversationId },
+    /// Hand it to a colleague.
+    Transfer { id: Uuid, conversation: ConversationId, agent: AgentId },
+    /// Answer the customer.
+    Say { id: Uuid, conversation: ConversationId, text: String },
+    /// Write a note that the customer never sees.
+    Note { id: Uuid, conversation: ConversationId, text: String },
+    /// Give it back to the bot.
+    ReturnToBot { id: Uuid, conversation: ConversationId },
+    /// End it.
+    Close { id: Uuid, conversation: ConversationId },
+    /// Take new conversations or not.
+    Status { id: Uuid, status: Presence },
+    /// The agent is typing.
+    Typing { conversation: ConversationId },
+    /// Sign of life.
+    Ping {},
+}
+
+/// What both sockets send. Events are built by [`event`], because their fields depend on the kind.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerFrame<'a> {
+    /// Answer to a customer's hello.
+    Welcome {
+        conversation: ConversationId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        token: Option<&'a str>,
+        epoch: &'a str,
+        seq: i64,
+        state: State,
+        disclosure: Disclosure<'a>,
+        open: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        wait: Option<Wait>,
+        business: &'a str,
+        bot_name: &'a str,
+        greeting: &'a str,
+        rate: &'a str,
+    },
+    /// Answer to a desk's hello.
+    Snapshot { me: Me<'a>, cards: Vec<Card>, agents: Vec<Colleague>, epoch: &'a str, demo: bool },
+    /// A card is new or has changed.
+    Card { card: Card },
+    /// A card leaves the desk.
+    Gone { conversation: ConversationId },
+    /// Who is at the desk.
+    Agents { agents: Vec<Colleague> },
+    /// The reading of and decision about one customer turn (staff only).
+    Turn(Turn<'a>),
+    /// Everything that was asked for with `open` has been sent.
+    Opened { conversation: ConversationId, seq: i64 },
+    /// It is durable.
+    Ack {
+        id: Uuid,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        conversation: Option<ConversationId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seq: Option<i64>,
+        at: Timestamp,
+    },
+    /// Everything up to here has been sent.
+    Resumed { seq: i64 },
+    /// Load afresh.
+    Reset { reason: &'a str },
+    /// Place in the queue now.
+    Position {
+        position: i64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        wait: Option<Wait>,
+    },
+    /// Somebody is typing.
+    Typing {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        conversation: Option<ConversationId>,
+        from: From<'a>,
+    },
+    /// Answer to a ping, with the newest sequence number.
+    Pong {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seq: Option<i64>,
+    },
+    /// Over the high-water mark: try again.
+    Busy { retry_after_ms: u64 },
+    /// Something was refused.
+    Error {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<Uuid>,
+        code: ErrorCode,
+        message: &'a str,
+    },
+}
+
+/// The notice that a bot answers.
+#[derive(Debug, Serialize)]
+pub struct Disclosure<'a> {
+    /// Shown in full before the first message.
+    pub text: &'a str,
+    /// Logged when shown.
+    pub version: &'a str,
+}
+
+/// The signed-in agent.
+#[derive(Debug, Serialize)]
+pub struct Me<'a> {
+    #[serde(flatten)]
+    pub agent: &'a Agent,
+    pub status: Presence,
+}
+
+/// Who something comes from.
+#[derive(Debug, Serialize)]
+pub struct From<'a> {
+    pub role: Author,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
+}
+
+/// One turn as staff see it.
+#[derive(Debug, Serialize)]
+pub struct Turn<'a> {
+    pub conversation: ConversationId,
+    pub seq: i64,
+    pub at: Timestamp,
+    pub source: Source,
+    pub mood: Mood,
+    pub negative: f64,
+    pub positive: f64,
+    pub frustration: f64,
+    pub intent: Option<&'a str>,
+    pub action: ActionKind,
+    pub reasons: &'a [Reason],
+    pub trace: &'a Value,
+}
+
+impl<'a> std::convert::From<&'a TurnRecord> for Turn<'a> {
+    fn from(turn: &'a TurnRecord) -> Self {
+        Self {
+            conversation: turn.conversation_id,
+            seq: turn.seq,
+            at: turn.at,
+            source: turn.source,
+            mood: turn.mood,
+            negative: turn.negative,
+            positive: turn.positive,
+            frustration: turn.frustration,
+            intent: turn.intent.as_deref(),
+            action: turn.action,
+            reasons: &turn.reasons,
+            trace: &turn.trace,
+        }
+    }
+}
+
+/// Who reads an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// The customer.
+    Customer,
+    /// Staff.
+    Staff,
+}
+
+/// An `event` frame as this reader may see it: the customer gets only the place of an entry among
+/// staff, so that their log has no gap.
+#[must_use]
+pub fn event(event: &Event, reader: Reader) -> Value {
+    let mut frame = Map::new();
+    frame.insert("type".to_owned(), json!("event"));
+    frame.insert("seq".to_owned(), json!(event.seq));
+    if reader == Reader::Staff {
+        frame.insert("conversation".to_owned(), json!(event.conversation_id));
+    } else if event.visibility == Visibility::Staff {
+        frame.insert("kind".to_owned(), json!("hidden"));
+        return Value::Object(frame);
+    }
+    frame.insert("at".to_owned(), json!(event.at));
+    frame.insert("kind".to_owned(), json!(event.kind));
+    frame.insert("from".to_owned(), json!(From { role: event.author, name: event.author_name.as_deref() }));
+    if let Some(text) = &event.text {
+        frame.insert("text".to_owned(), json!(text));
+    }
+    if let Some(id) = event.client_id.filter(|_| event.kind == EventKind::Message || reader == Reader::Staff) {
+        frame.insert("id".to_owned(), json!(id));
+    }
+    // A kind's own fields stand beside the common ones; none of them may replace one.
+    let own = event.data.as_ref().and_then(Value::as_object).into_iter().flatten();
+    for (name, value) in own {
+        // `kind` of a rating is the survey.
+        let name = if name == "kind" { "survey" } else { name.as_str() };
+        // What a bot message was made of is for the desk.
+        if name == "said" && reader == Reader::Customer {
+            continue;
+        }
+        frame.entry(name).or_insert_with(|| value.clone());
+    }
+    Value::Object(frame)
+}

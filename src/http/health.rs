@@ -1,0 +1,26 @@
+//! Whether the process lives, and whether it can do its work.
+
+use super::extract::Json;
+use crate::app::Shared;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+/// `GET /healthz`: the process answers.
+pub async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// `GET /readyz`: the database answers; and who reads the turns. Rules instead of the model are
+/// said, but do not make the server unready: it still takes every message and answers.
+pub async fn ready(State(app): State<Shared>) -> (StatusCode, Json<Value>) {
+    let database = app.store.ping().await.is_ok();
+    let model = app.nlu.status();
+    let status = if database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = json!({
+        "ready": database,
+        "database": database,
+        "understanding": { "source": model.source, "version": model.version, "ready": model.ready, "reason": model.reason },
+    });
+    (status, Json(body))
+}

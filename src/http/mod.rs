@@ -1,0 +1,84 @@
+//! HTTP and sockets: THE list of routes, the middleware, and the translation of what comes in into
+//! use cases. The only module that names axum. Decisions are not made here.
+
+mod assets;
+mod chat_socket;
+mod demo_shop;
+mod desk_socket;
+mod error;
+mod extract;
+mod frame;
+mod health;
+mod review;
+mod socket;
+mod staff;
+
+use crate::app::Shared;
+use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::response::Redirect;
+use axum::routing::{delete, get, patch};
+use std::time::Duration;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+
+/// Largest request body in bytes.
+const MAX_BODY: usize = 64 * 1024;
+/// How long a request may take. Sockets are over with their upgrade, so it does not touch them.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Every route there is.
+pub fn router(app: Shared) -> Router {
+    let mut routes = Router::new()
+        // Customers
+        .route("/v1/chat", get(chat_socket::connect))
+        .route("/widget.js", get(assets::loader))
+        .route("/assets/{build}/{*path}", get(assets::file))
+        // Staff
+        .route("/desk", get(assets::with_slash))
+        .route("/desk/", get(assets::console))
+        .route("/v1/desk", get(desk_socket::connect))
+        .route("/v1/session", get(staff::show_session).post(staff::sign_in).delete(staff::sign_out))
+        .route("/v1/setup", get(staff::show_setup).post(staff::set_up))
+        .route("/v1/reasons", get(review::reasons))
+        .route("/v1/about", get(review::about))
+        // Managers
+        .route("/v1/agents", get(staff::list).post(staff::create))
+        .route("/v1/agents/{id}", patch(staff::change))
+        .route("/v1/transcripts", get(review::list))
+        .route("/v1/transcripts/{id}", get(review::show))
+        .route("/v1/figures", get(review::figures))
+        .route("/v1/demo", delete(review::remove_samples))
+        // Machines
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .route("/problems/{code}", get(error::explain));
+    routes = if app.config.no_demo {
+        routes.route("/", get(async || Redirect::temporary("/desk/")))
+    } else {
+        // The demo shop
+        routes
+            .route("/", get(async || Redirect::temporary("/demo/")))
+            .route("/demo", get(assets::with_slash))
+            .route("/demo/", get(assets::shop))
+            .route("/demo/api/orders/{number}", get(demo_shop::order))
+    };
+    let middleware = ServiceBuilder::new()
+        .layer(CatchPanicLayer::new())
+        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::SERVICE_UNAVAILABLE, DEADLINE))
+        .layer(RequestBodyLimitLayer::new(MAX_BODY))
+        .layer(header_of(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header_of(header::REFERRER_POLICY, "same-origin"))
+        .layer(header_of(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
+        .layer(CompressionLayer::new());
+    routes.fallback(async || error::ApiError::from(error::Problem::NotFound)).layer(middleware).with_state(app)
+}
+
+/// A header that is set unless the handler has set its own.
+fn header_of(name: header::HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}

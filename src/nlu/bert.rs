@@ -1,0 +1,91 @@
+//! The transformer as a [`Model`]: spelling, encoder, heads and intents behind one another.
+
+use super::IntentExamples;
+use super::bundle::{Bundle, BundleError, ENCODER, HEADS, TOKENIZER};
+use super::encoder::{EncodeError, Encoder};
+use super::heads::Heads;
+use super::intent::IntentMatcher;
+use super::language::detect_language;
+use super::model::{Model, ModelError};
+use super::spelling::Spelling;
+use super::surface::cues;
+use super::tokenize::Tokenizer;
+use super::weights;
+use crate::domain::{Analysis, Source};
+use std::sync::Arc;
+
+/// A loaded model folder with fitted intents.
+pub(crate) struct Bert {
+    version: String,
+    encoder: Encoder,
+    heads: Heads,
+    spelling: Spelling,
+    intents: IntentMatcher,
+}
+
+impl Bert {
+    /// Builds the model and fits the intents on their example phrases.
+    ///
+    /// # Errors
+    /// Names the file that does not fit.
+    pub(crate) fn load(mut bundle: Bundle, intents: &[IntentExamples], threads: usize) -> Result<Self, BundleError> {
+        let encoder = load_encoder(&mut bundle, threads)?;
+        let heads = weights::read(&bundle.take(HEADS)).map_err(|error| bundle.refuse(HEADS, error))?;
+        let width = encoder.hidden() * bundle.section.pooled_layers.len();
+        let heads = Heads::from_tensors(heads, width).map_err(|reason| bundle.refuse(HEADS, reason))?;
+        let spelling = Spelling::learn(intents.iter().flat_map(|intent| &intent.phrases).map(String::as_str));
+        let intents = fit(&encoder, intents).map_err(|error| bundle.refuse(ENCODER, error))?;
+        Ok(Self { version: bundle.version, encoder, heads, spelling, intents })
+    }
+
+    /// Version of the weights.
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+}
+
+impl Model for Bert {
+    fn run(&mut self, texts: &[Arc<str>]) -> Result<Vec<Analysis>, ModelError> {
+        let tokenizer = self.encoder.tokenizer();
+        let mended: Vec<String> = texts
+            .iter()
+            .map(|text| self.spelling.mend(text, |word| tokenizer.knows(word)).unwrap_or_else(|| text.to_string()))
+            .collect();
+        let features = self.encoder.encode(&mended).map_err(|error| ModelError(error.to_string()))?;
+        let read = |(text, features): (&Arc<str>, Vec<f32>)| {
+            let reading = self.heads.read(&features, &cues(text));
+            let embedding = &features[features.len() - self.encoder.hidden()..];
+            Analysis {
+                source: Source::Model,
+                version: self.version.clone(),
+                sentiment: reading.sentiment,
+                emotions: reading.emotions,
+                frustration: reading.frustration,
+                language: detect_language(text),
+                intents: self.intents.rank(embedding),
+            }
+        };
+        Ok(texts.iter().zip(features).map(read).collect())
+    }
+}
+
+/// The encoder of a model folder; takes its files out of the bundle.
+pub(crate) fn load_encoder(bundle: &mut Bundle, threads: usize) -> Result<Encoder, BundleError> {
+    let tokenizer = Tokenizer::read(&bundle.take(TOKENIZER), bundle.section.max_tokens)
+        .map_err(|reason| bundle.refuse(TOKENIZER, reason))?;
+    let tensors = weights::read(&bundle.take(ENCODER)).map_err(|error| bundle.refuse(ENCODER, error))?;
+    Encoder::load(tensors, &bundle.bert, tokenizer, &bundle.section.pooled_layers, threads)
+        .map_err(|error| bundle.refuse(ENCODER, error))
+}
+
+/// Fits the intents on the encoder's embeddings of their phrases.
+pub(crate) fn fit(encoder: &Encoder, intents: &[IntentExamples]) -> Result<IntentMatcher, EncodeError> {
+    let names = intents.iter().map(|intent| intent.name.clone()).collect();
+    let phrases: Vec<&String> = intents.iter().flat_map(|intent| &intent.phrases).collect();
+    let owners = intents.iter().enumerate().flat_map(|(index, intent)| intent.phrases.iter().map(move |_| index));
+    let embeddings = encoder
+        .encode(&phrases)?
+        .into_iter()
+        .map(|features| features[features.len() - encoder.hidden()..].to_vec());
+    Ok(IntentMatcher::fit(names, embeddings.zip(owners).collect())?)
+}

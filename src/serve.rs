@@ -1,0 +1,153 @@
+//! Starting and stopping the server.
+
+use crate::app::{App, Shared};
+use crate::chat::{accounts, lookup, sample_day, upkeep};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::nlu::{self, IntentExamples, Nlu};
+use crate::store::{self, Store};
+use crate::{http, prompt_files};
+use axum::serve::ListenerExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long a stop waits for work in progress.
+const STOP_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Why the server could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A setting makes no sense.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The prompts are unreadable or wrong.
+    #[error("prompts: {0}")]
+    Prompts(#[from] prompt_files::Error),
+    /// The model folder is damaged.
+    #[error("model: {0}")]
+    Model(#[from] nlu::Error),
+    /// The database could not be opened.
+    #[error("{}: {source}", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: store::Error,
+    },
+    /// A use case failed at start.
+    #[error(transparent)]
+    Chat(#[from] crate::chat::Error),
+    /// The HTTP client for lookups could not be made.
+    #[error("lookups: {0}")]
+    Lookups(#[from] reqwest::Error),
+    /// The network failed.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// A start-up task ended unexpectedly.
+    #[error("start-up was interrupted")]
+    Interrupted,
+}
+
+/// What the start found and made.
+pub struct Started {
+    /// The shared state.
+    pub app: Shared,
+    /// One-time token for making the first manager, if there is none yet.
+    pub setup_token: Option<String>,
+    /// Time from the first step until ready.
+    pub took: Duration,
+}
+
+/// Builds everything that a server needs: prompts, model, database, sample day.
+///
+/// # Errors
+/// What is wrong, in words for the person who starts it.
+pub async fn start(config: Config, listener: &TcpListener, clock: Clock) -> Result<Started, Error> {
+    let begin = Instant::now();
+    config.validate()?;
+    let bound = listener.local_addr()?;
+    let prompts = prompt_files::load(config.prompts.as_deref())?;
+    let options = nlu::Options {
+        models: config.model_folder(),
+        intents: intent_examples(&prompts),
+        queue: config.model_queue,
+        threads: config.threads,
+    };
+    let model = tokio::task::spawn_blocking(move || Nlu::start(options));
+    let store = open_store(&config, clock.clone()).await?;
+    let nlu = model.await.map_err(|_| Error::Interrupted)??;
+    let app = Arc::new(App {
+        origin: config.origin(bound),
+        own_origins: config.own_origins(bound),
+        store,
+        bus: Default::default(),
+        nlu,
+        prompts,
+        lookups: lookup::client()?,
+        desk: Default::default(),
+        accounts: Default::default(),
+        turns: Default::default(),
+        sockets: Arc::new(Semaphore::new(config.sockets)),
+        clock,
+        tasks: TaskTracker::new(),
+        stop: CancellationToken::new(),
+        config,
+    });
+    if !app.config.no_demo {
+        sample_day::fill(&app).await?;
+    }
+    let setup_token = accounts::open_setup(&app).await?;
+    Ok(Started { app, setup_token, took: begin.elapsed() })
+}
+
+/// What the intent classifier learns from: the example phrases of every intent.
+#[must_use]
+pub fn intent_examples(prompts: &crate::dialogue::Prompts) -> Vec<IntentExamples> {
+    prompts
+        .intents()
+        .iter()
+        .map(|intent| IntentExamples { name: intent.name.clone(), phrases: intent.examples.clone() })
+        .collect()
+}
+
+async fn open_store(config: &Config, clock: Clock) -> Result<Store, Error> {
+    if let Some(folder) = config.database.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)?;
+    }
+    Store::open(&config.database, clock)
+        .await
+        .map_err(|source| Error::Database { path: config.database.clone(), source })
+}
+
+/// Serves until `app.stop` is cancelled, then ends in order: no new connections, goodbyes on the
+/// sockets, work in progress, the model, the database.
+///
+/// # Errors
+/// If the network fails.
+pub async fn run(app: Shared, listener: TcpListener) -> Result<(), Error> {
+    app.tasks.spawn(upkeep::run(Arc::clone(&app)));
+    let stop = app.stop.clone();
+    // A chat frame is small and must not wait for the next one.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+    });
+    axum::serve(listener, http::router(Arc::clone(&app)))
+        .with_graceful_shutdown(async move { stop.cancelled().await })
+        .await?;
+    app.tasks.close();
+    if tokio::time::timeout(STOP_DEADLINE, app.tasks.wait()).await.is_err() {
+        tracing::warn!("some work was still going on and is cut off");
+    }
+    let nlu = app.nlu.clone();
+    // Joins a thread: not for an async worker.
+    let _ = tokio::task::spawn_blocking(move || nlu.stop()).await;
+    app.store.close().await;
+    Ok(())
+}

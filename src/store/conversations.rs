@@ -1,0 +1,246 @@
+//! Visitors and their conversations, and the rows that the desk shows.
+
+use super::events::{NewEvent, insert_event};
+use super::{Result, Store};
+use crate::domain::{
+    AgentId, Author, Conversation, ConversationId, EventKind, Mood, State, Timestamp, VisitorId,
+};
+use serde_json::json;
+
+/// What is known when a conversation is opened.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// Whose it is.
+    pub visitor: VisitorId,
+    /// Locale that the widget reported.
+    pub locale: Option<String>,
+    /// Page that the widget was opened on.
+    pub page: Option<String>,
+    /// Version of the notice that is shown before the first message.
+    pub disclosure: String,
+    /// True for a sample conversation.
+    pub demo: bool,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A conversation as a list entry on the desk.
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
+pub struct CardRow {
+    /// Which conversation.
+    pub id: ConversationId,
+    /// Whose.
+    pub visitor_id: VisitorId,
+    /// Owner.
+    pub state: State,
+    /// The agent who has it.
+    pub agent_id: Option<AgentId>,
+    /// That agent's name.
+    pub agent_name: Option<String>,
+    /// Newest sequence number.
+    pub last_seq: i64,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When its newest event was written.
+    pub updated_at: Timestamp,
+    /// When it entered the queue.
+    pub queued_at: Option<Timestamp>,
+    /// Higher first.
+    pub priority: i64,
+    /// Code of the latest reason.
+    pub reason: Option<String>,
+    /// Sample data.
+    pub demo: bool,
+    /// Newest message.
+    pub last_text: Option<String>,
+    /// Its author.
+    pub last_author: Option<Author>,
+    /// Mood of the newest turn.
+    pub mood: Option<Mood>,
+    /// Frustration of the newest turn, 0 to 1.
+    pub frustration: Option<f64>,
+}
+
+const CONVERSATION: &str = "SELECT id, visitor_id, state, agent_id, last_seq, created_at, updated_at, queued_at,
+    closed_at, priority, reason, locale, page, demo FROM conversation WHERE id = $1";
+
+macro_rules! card_query {
+    ($condition:literal) => {
+        concat!(
+            "SELECT c.id, c.visitor_id, c.state, c.agent_id, a.name AS agent_name, c.last_seq, c.created_at,
+                c.updated_at, c.queued_at, c.priority, c.reason, c.demo,
+                e.text AS last_text, e.author AS last_author, t.mood, t.frustration
+             FROM conversation c
+             LEFT JOIN agent a ON a.id = c.agent_id
+             LEFT JOIN event e ON e.conversation_id = c.id AND e.seq =
+                (SELECT MAX(seq) FROM event WHERE conversation_id = c.id AND kind IN ('message', 'left_message'))
+             LEFT JOIN turn t ON t.conversation_id = c.id AND t.seq =
+                (SELECT MAX(seq) FROM turn WHERE conversation_id = c.id)
+             WHERE c.customer_turns > 0 AND ",
+            $condition
+        )
+    };
+}
+
+impl Store {
+    /// The visitor that holds the token with this hash.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn visitor(&self, token_hash: Vec<u8>) -> Result<Option<VisitorId>> {
+        Ok(sqlx::query_scalar("SELECT id FROM visitor WHERE token_hash = $1")
+            .bind(token_hash)
+            .fetch_optional(&self.read)
+            .await?)
+    }
+
+    /// Records a new visitor.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn create_visitor(&self, token_hash: Vec<u8>, at: Timestamp) -> Result<VisitorId> {
+        let id = VisitorId(self.clock.id());
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    sqlx::query("INSERT INTO visitor (id, token_hash, created_at) VALUES ($1, $2, $3)")
+                        .bind(id)
+                        .bind(token_hash)
+                        .bind(at)
+                        .execute(connection)
+                        .await?;
+                    Ok(id)
+                })
+            })
+            .await
+    }
+
+    /// Opens a conversation. Its log begins with the notice that a bot answers.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn open_conversation(&self, opening: Opening) -> Result<ConversationId> {
+        let id = ConversationId(self.clock.id());
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "INSERT INTO conversation (id, visitor_id, state, last_seq, created_at, updated_at,
+                                                   locale, page, demo)
+                         VALUES ($1, $2, 'bot', 0, $3, $3, $4, $5, $6)",
+                    )
+                    .bind(id)
+                    .bind(opening.visitor)
+                    .bind(opening.at)
+                    .bind(opening.locale)
+                    .bind(opening.page)
+                    .bind(opening.demo)
+                    .execute(&mut *connection)
+                    .await?;
+                    let mut shown = NewEvent::new(EventKind::Disclosure, Author::System, opening.at);
+                    shown.data = Some(json!({ "version": opening.disclosure }));
+                    insert_event(connection, id, &shown).await?;
+                    Ok(id)
+                })
+            })
+            .await
+    }
+
+    /// One conversation.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>> {
+        Ok(sqlx::query_as(CONVERSATION).bind(id).fetch_optional(&self.read).await?)
+    }
+
+    /// The conversation of `visitor` that a returning client continues: the newest.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn latest_conversation(&self, visitor: VisitorId) -> Result<Option<ConversationId>> {
+        Ok(sqlx::query_scalar(
+            "SELECT id FROM conversation WHERE visitor_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1",
+        )
+        .bind(visitor)
+        .fetch_optional(&self.read)
+        .await?)
+    }
+
+    /// The desk's list: everything queued or assigned, and what the bot handled since `since`.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn cards(&self, since: Timestamp) -> Result<Vec<CardRow>> {
+        Ok(sqlx::query_as(card_query!(
+            "(c.state IN ('queued', 'assigned') OR (c.state IN ('bot', 'offered') AND c.updated_at >= $1))
+             ORDER BY c.priority DESC, c.queued_at, c.updated_at DESC LIMIT 1000"
+        ))
+        .bind(since)
+        .fetch_all(&self.read)
+        .await?)
+    }
+
+    /// One conversation's list entry, if a customer has said anything in it.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn card(&self, id: ConversationId) -> Result<Option<CardRow>> {
+        Ok(sqlx::query_as(card_query!("c.id = $1")).bind(id).fetch_optional(&self.read).await?)
+    }
+
+    /// Place in the queue, 1 for the next; none if not queued.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn queue_position(&self, id: ConversationId) -> Result<Option<i64>> {
+        Ok(sqlx::query_scalar(
+            "SELECT (SELECT COUNT(*) FROM conversation o WHERE o.state = 'queued'
+                       AND (o.priority > c.priority
+                            OR (o.priority = c.priority AND (o.queued_at < c.queued_at
+                                OR (o.queued_at = c.queued_at AND o.id <= c.id)))))
+             FROM conversation c WHERE c.id = $1 AND c.state = 'queued'",
+        )
+        .bind(id)
+        .fetch_optional(&self.read)
+        .await?)
+    }
+
+    /// How many waiting conversations would be served before a new one of this priority.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn queue_ahead(&self, priority: i64) -> Result<i64> {
+        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM conversation WHERE state = 'queued' AND priority >= $1")
+            .bind(priority)
+            .fetch_one(&self.read)
+            .await?)
+    }
+
+    /// Milliseconds that the most recent claimed hand-overs since `since` waited, at most 50.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn recent_waits(&self, since: Timestamp) -> Result<Vec<i64>> {
+        Ok(sqlx::query_scalar(
+            "SELECT h.claimed_at - h.queued_at FROM handover h JOIN conversation c ON c.id = h.conversation_id
+             WHERE h.claimed_at IS NOT NULL AND h.queued_at >= $1 AND NOT c.demo
+             ORDER BY h.queued_at DESC LIMIT 50",
+        )
+        .bind(since)
+        .fetch_all(&self.read)
+        .await?)
+    }
+
+    /// Ids of the conversations that wait, in the order in which they are served.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn queued(&self) -> Result<Vec<ConversationId>> {
+        Ok(sqlx::query_scalar(
+            "SELECT id FROM conversation WHERE state = 'queued' ORDER BY priority DESC, queued_at, id LIMIT 1000",
+        )
+        .fetch_all(&self.read)
+        .await?)
+    }
+}

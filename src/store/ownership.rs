@@ -1,0 +1,203 @@
+//! Changes of owner by people: claim, give back, transfer, close. The rule that a conversation has
+//! one owner is held here, inside the transaction.
+
+use super::events::{NewEvent, insert_event, owner};
+use super::{Appended, Error, Result, Store};
+use crate::domain::{AgentId, Author, ConversationId, EventKind, State, Timestamp};
+use serde_json::{Map, Value, json};
+use sqlx::SqliteConnection;
+
+/// A change of owner.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// An agent takes it from the queue, or over from the bot.
+    Claim {
+        /// Who takes it.
+        agent: AgentId,
+        /// The name that the customer sees.
+        name: String,
+    },
+    /// The agent puts it back into the queue.
+    Release {
+        /// Who has it.
+        agent: AgentId,
+    },
+    /// The agent hands it to a colleague.
+    Transfer {
+        /// Who has it.
+        from: AgentId,
+        /// Who gets it.
+        to: AgentId,
+        /// The name that the customer sees.
+        name: String,
+    },
+    /// The agent gives it back to the bot.
+    ReturnToBot {
+        /// Who has it.
+        agent: AgentId,
+        /// The bot's memory from now on (JSON).
+        dialogue: Value,
+    },
+    /// The agent who has it ends it.
+    Close {
+        /// Who has it.
+        agent: AgentId,
+    },
+}
+
+impl Store {
+    /// Carries out a change of owner and appends the state event. `text` is what the customer
+    /// reads about it.
+    ///
+    /// # Errors
+    /// `NotFound`; `NotOwner` if somebody else has it or its state does not allow the change.
+    pub async fn change_owner(
+        &self,
+        conversation: ConversationId,
+        change: Change,
+        text: Option<String>,
+        at: Timestamp,
+    ) -> Result<Appended> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move { apply(connection, conversation, change, text, at).await })
+            })
+            .await
+    }
+}
+
+async fn apply(
+    connection: &mut SqliteConnection,
+    conversation: ConversationId,
+    change: Change,
+    text: Option<String>,
+    at: Timestamp,
+) -> Result<Appended> {
+    let (state, held_by) = owner(connection, conversation).await?;
+    let actor = match &change {
+        Change::Claim { agent, .. } => *agent,
+        Change::Release { agent }
+        | Change::ReturnToBot { agent, .. }
+        | Change::Close { agent }
+        | Change::Transfer { from: agent, .. } => {
+            if state != State::Assigned || held_by != Some(*agent) {
+                return Err(Error::NotOwner);
+            }
+            *agent
+        }
+    };
+    let (next, holder) = match &change {
+        // Two agents may press "claim" at the same moment: the second finds it assigned.
+        Change::Claim { .. } if state == State::Assigned => return Err(Error::NotOwner),
+        Change::Claim { agent, .. } | Change::Transfer { to: agent, .. } => (State::Assigned, Some(*agent)),
+        Change::Release { .. } => (State::Queued, None),
+        Change::ReturnToBot { .. } => (State::Bot, None),
+        Change::Close { .. } => (State::Closed, None),
+    };
+    if !state.may_become(next) {
+        return Err(Error::NotOwner);
+    }
+    let mut data = Map::from_iter([("state".to_owned(), json!(next))]);
+    if let Some(text) = text {
+        data.insert("reason_text".to_owned(), json!(text));
+    }
+    if let Change::Claim { name, .. } | Change::Transfer { name, .. } = &change {
+        data.insert("agent".to_owned(), json!({ "name": name }));
+    }
+    let mut event = NewEvent::new(EventKind::State, Author::System, at);
+    event.author_id = Some(actor.0);
+    event.data = Some(Value::Object(data));
+    let appended = insert_event(connection, conversation, &event).await?;
+    set_owner(connection, conversation, next, holder, at).await?;
+    match change {
+        Change::Claim { agent, .. } => {
+            if state != State::Queued {
+                begin_handover(connection, conversation, appended.seq, "agent", at).await?;
+            }
+            claim_handover(connection, conversation, agent, at).await?;
+        }
+        Change::Release { .. } => {
+            let reason: Option<String> = sqlx::query_scalar("SELECT reason FROM conversation WHERE id = $1")
+                .bind(conversation)
+                .fetch_one(&mut *connection)
+                .await?;
+            begin_handover(connection, conversation, appended.seq, reason.as_deref().unwrap_or("agent"), at).await?;
+        }
+        Change::ReturnToBot { dialogue, .. } => save_dialogue(connection, conversation, &dialogue).await?,
+        Change::Transfer { .. } | Change::Close { .. } => {}
+    }
+    Ok(appended)
+}
+
+/// Writes the owner; entering the queue keeps an earlier place in it.
+pub(super) async fn set_owner(
+    connection: &mut SqliteConnection,
+    conversation: ConversationId,
+    state: State,
+    agent: Option<AgentId>,
+    at: Timestamp,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE conversation SET state = $2, agent_id = $3,
+            queued_at = CASE WHEN $2 = 'queued' THEN COALESCE(queued_at, $4)
+                             WHEN $2 = 'bot' THEN NULL ELSE queued_at END,
+            closed_at = CASE WHEN $2 = 'closed' THEN $4 ELSE closed_at END
+         WHERE id = $1",
+    )
+    .bind(conversation)
+    .bind(state)
+    .bind(agent)
+    .bind(at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Opens the row that measures a hand-over's wait.
+pub(super) async fn begin_handover(
+    connection: &mut SqliteConnection,
+    conversation: ConversationId,
+    seq: i64,
+    reason: &str,
+    at: Timestamp,
+) -> Result<()> {
+    sqlx::query("INSERT INTO handover (conversation_id, seq, reason, queued_at) VALUES ($1, $2, $3, $4)")
+        .bind(conversation)
+        .bind(seq)
+        .bind(reason)
+        .bind(at)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn claim_handover(
+    connection: &mut SqliteConnection,
+    conversation: ConversationId,
+    agent: AgentId,
+    at: Timestamp,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE handover SET claimed_at = $2, agent_id = $3 WHERE conversation_id = $1 AND claimed_at IS NULL",
+    )
+    .bind(conversation)
+    .bind(at)
+    .bind(agent)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes the bot's memory of the dialogue.
+pub(super) async fn save_dialogue(
+    connection: &mut SqliteConnection,
+    conversation: ConversationId,
+    dialogue: &Value,
+) -> Result<()> {
+    sqlx::query("UPDATE conversation SET dialogue = $2 WHERE id = $1")
+        .bind(conversation)
+        .bind(dialogue.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}

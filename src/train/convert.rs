@@ -1,0 +1,42 @@
+//! From a sentence-transformers BERT folder to candor's compact encoder files.
+
+use crate::nlu::bundle::{CONFIG, ENCODER, Section, TOKENIZER};
+use crate::nlu::weights;
+use anyhow::{Context, Result, ensure};
+use candle_core::{DType, Device, Tensor};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Most tokens of a text that the served model reads.
+const MAX_TOKENS: usize = 256;
+
+/// Writes `config.json`, `encoder.safetensors` and `tokenizer.json` into `out`.
+///
+/// The pooler is left out (mean pooling does not use it), and so are position ids, which are
+/// counted, not stored.
+pub(crate) fn convert(source: &Path, out: &Path, name: &str, revision: u32, pooled: &[usize]) -> Result<()> {
+    std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let weights_file = source.join("model.safetensors");
+    let stored = candle_core::safetensors::load(&weights_file, &Device::Cpu)
+        .with_context(|| format!("cannot read {}", weights_file.display()))?;
+    let mut tensors: BTreeMap<String, Tensor> = BTreeMap::new();
+    for (name, tensor) in stored {
+        let name = name.strip_prefix("bert.").unwrap_or(&name).to_owned();
+        if name.starts_with("pooler.") || name.ends_with("position_ids") {
+            continue;
+        }
+        tensors.insert(name, tensor.to_dtype(DType::F32)?);
+    }
+    ensure!(tensors.contains_key("embeddings.word_embeddings.weight"), "{} is not a BERT", weights_file.display());
+    std::fs::write(out.join(ENCODER), weights::write(&tensors, true)?)?;
+
+    let config = std::fs::read(source.join(CONFIG)).context("cannot read the encoder's config.json")?;
+    let mut config: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&config)?;
+    for unused in ["_name_or_path", "architectures", "gradient_checkpointing", "transformers_version", "use_cache"] {
+        config.remove(unused);
+    }
+    config.insert("candor".to_owned(), serde_json::to_value(Section::new(name, revision, pooled, MAX_TOKENS))?);
+    std::fs::write(out.join(CONFIG), serde_json::to_string_pretty(&config)? + "\n")?;
+    std::fs::copy(source.join(TOKENIZER), out.join(TOKENIZER)).context("cannot copy tokenizer.json")?;
+    Ok(())
+}

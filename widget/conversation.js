@@ -1,0 +1,389 @@
+// The customer's side of one conversation: what was said, who owns it now, and
+// what still waits to be sent. The view draws this object and calls its verbs.
+//
+// It knows: the frames of the customer socket (docs/protocol.md) and their order (log.js).
+// It must not know: the DOM, texts in any language, or how a socket comes back.
+import { Connection, newId } from "./connection.js";
+import { GAP, Log, NEXT } from "./log.js";
+
+const TYPING_SHOWN = 6_000; // a typing sign without news fades after this
+const GAP_GRACE = 1_500; // an event may still be on its way when a pong names its seq
+
+/**
+ * Events: `change` (anything drawn may differ), `message` (detail = a new entry
+ * from the bot or a person, not during replay), `owner` (detail = { state }).
+ */
+export class Conversation extends EventTarget {
+  #connection;
+  #memory;
+  #options;
+  #log = new Log();
+  #entries = [];
+  #pending = [];
+  #fresh = false;
+  #triedAnew = false;
+  #typingTimer = 0;
+  #gapTimer = 0;
+  #readSeq = 0;
+  #sentRead = 0;
+
+  /** The connection's status, see connection.js. */
+  status = "connecting";
+  /** The first `welcome` has come: the disclosure can be shown. */
+  welcomed = false;
+  /** Old events are being replayed. */
+  replaying = true;
+  refused = false;
+  business = "";
+  botName = "";
+  greeting = "";
+  disclosure = null;
+  /** Is a person there? */
+  open = true;
+  /** `bot`, `offered`, `queued`, `assigned` or `closed`. */
+  owner = "bot";
+  agent = "";
+  position = null;
+  wait = null;
+  /** { role, name } of who is typing, or null. */
+  typing = null;
+  /** The score that was given, or null. */
+  rated = null;
+  /** "Talk to a person" was pressed and is not answered yet. */
+  asking = false;
+
+  /** @param {{ url: string, site: string, locale?: string, memory: import("./memory.js").Memory }} options */
+  constructor(options) {
+    super();
+    this.#options = options;
+    this.#memory = options.memory;
+    this.#readSeq = this.#memory.get("read") ?? 0;
+    this.#connection = new Connection({
+      url: options.url,
+      protocol: "candor.v1",
+      hello: () => this.#hello(),
+      ready: (frame) => frame.type === "welcome",
+    });
+    this.#connection.addEventListener("frame", (event) => this.#take(event.detail));
+    this.#connection.addEventListener("status", (event) => this.#follow(event.detail));
+    for (const { id, text } of this.#memory.get("pending") ?? []) this.#send(id, text);
+  }
+
+  /** Everything to draw, oldest first; what the server has not confirmed comes last. */
+  get entries() {
+    return [...this.#entries, ...this.#pending];
+  }
+
+  /** The newest confirmed seq. */
+  get last() {
+    return this.#log.last;
+  }
+
+  get unread() {
+    return this.#entries.filter((entry) => fromUs(entry) && entry.seq > this.#readSeq).length;
+  }
+
+  start() {
+    this.#connection.open();
+  }
+
+  stop() {
+    clearTimeout(this.#typingTimer);
+    clearTimeout(this.#gapTimer);
+    this.#connection.close();
+  }
+
+  /** Tries to connect now instead of waiting for the back-off. */
+  tryNow() {
+    this.#connection.open();
+  }
+
+  /** Leaves this conversation as it is and begins another. */
+  startAnew() {
+    this.#fresh = true;
+    this.#forget();
+    this.#connection.cancel();
+    this.#pending = [];
+    this.welcomed = false;
+    this.#keepPending();
+    this.#connection.restart();
+    this.#changed();
+  }
+
+  say(text) {
+    this.#memory.begin();
+    this.#send(newId(), text);
+    this.#keepPending();
+    this.#changed();
+  }
+
+  /** Sends a failed message again: under its id, unless the server holds another text there. */
+  retry(entry) {
+    this.#pending = this.#pending.filter((other) => other !== entry);
+    this.#send(entry.error === "conflict" ? newId() : entry.id, entry.text);
+    this.#keepPending();
+    this.#changed();
+  }
+
+  askForPerson() {
+    if (this.asking) return;
+    this.asking = true;
+    this.#memory.begin();
+    this.#changed();
+    const settle = () => {
+      this.asking = false;
+      this.#changed();
+    };
+    // The new state follows the ack; should it not, the button comes back.
+    this.#connection.request({ type: "human" }).then(() => setTimeout(settle, GAP_GRACE), settle);
+  }
+
+  /** Resolves when the rating is stored. */
+  rate(score, comment) {
+    return this.#connection.request({ type: "rate", kind: "csat", score, ...(comment && { comment }) }).then(() => {
+      this.rated = score;
+      this.#changed();
+    });
+  }
+
+  judge(entry, helpful) {
+    const before = entry.helpful;
+    entry.helpful = helpful;
+    this.#changed();
+    this.#connection.request({ type: "feedback", seq: entry.seq, helpful }).catch(() => {
+      entry.helpful = before;
+      this.#changed();
+    });
+  }
+
+  leave(text, email) {
+    this.#memory.begin();
+    return this.#connection.request({ type: "leave", text, ...(email && { email }) });
+  }
+
+  /** Tells a person that something is being written; never what, and nobody but a person. */
+  type() {
+    if (this.owner === "assigned") this.#connection.send({ type: "typing" });
+  }
+
+  /** Everything that is here was seen. */
+  markRead() {
+    if (this.#log.last <= this.#sentRead && this.unread === 0) return;
+    this.#readSeq = this.#log.last;
+    this.#memory.set("read", this.#readSeq);
+    if (this.#log.last > this.#sentRead && this.#connection.send({ type: "read", seq: this.#log.last })) {
+      this.#sentRead = this.#log.last;
+    }
+  }
+
+  #hello() {
+    const conversation = this.#fresh ? undefined : this.#memory.get("conversation");
+    return {
+      type: "hello",
+      site: this.#options.site,
+      token: this.#memory.get("token"),
+      conversation,
+      after: conversation ? this.#log.last : undefined,
+      epoch: conversation ? (this.#log.epoch ?? undefined) : undefined,
+      locale: this.#options.locale || undefined,
+      page: location.origin + location.pathname, // the query can hold what is nobody's business
+      fresh: this.#fresh || undefined,
+    };
+  }
+
+  #follow({ status, code }) {
+    this.status = status;
+    if (status === "offline") this.#setTyping(null);
+    if (status === "closed" && code === 4003) this.#startOver();
+    this.#changed();
+  }
+
+  // The token is unknown by now, or the site is not allowed at all: try once without a past.
+  #startOver() {
+    this.refused = this.#triedAnew || !this.#memory.get("token");
+    if (this.refused) return;
+    this.#triedAnew = true;
+    this.#memory.clear();
+    this.#forget();
+    this.#connection.open();
+  }
+
+  #forget() {
+    this.#log.reset();
+    this.#entries = [];
+    this.#readSeq = 0;
+    this.#sentRead = 0;
+    Object.assign(this, { owner: "bot", agent: "", position: null, wait: null, typing: null, rated: null, asking: false });
+  }
+
+  #take(frame) {
+    switch (frame.type) {
+      case "welcome":
+        return this.#welcome(frame);
+      case "event":
+        return this.#apply(frame);
+      case "resumed":
+        this.replaying = false;
+        if (this.#log.check(frame.seq) === GAP) this.#connection.restart();
+        return this.#changed();
+      case "ack":
+        return this.#acknowledge(frame);
+      case "pong":
+        return this.#compare(frame.seq);
+      case "reset":
+        this.#forget();
+        return this.#connection.restart();
+      case "typing":
+        return this.#showTyping(frame.from);
+      case "position":
+        this.position = frame.position ?? null;
+        this.wait = frame.wait ?? null;
+        if (typeof frame.open === "boolean") this.open = frame.open;
+        return this.#changed();
+      default:
+    }
+  }
+
+  #welcome(frame) {
+    const known = this.#memory.get("conversation");
+    const other = known !== undefined && known !== frame.conversation;
+    if (other || this.#fresh) this.#forget();
+    this.#memory.set("conversation", frame.conversation);
+    if (frame.token) this.#memory.set("token", frame.token);
+    // Another epoch or a shorter log: the server was restored from a backup.
+    if (!this.#log.adopt(frame.epoch) || frame.seq < this.#log.last) {
+      this.#forget();
+      return this.#connection.restart();
+    }
+    this.#fresh = false;
+    this.#triedAnew = false;
+    this.welcomed = true;
+    this.replaying = frame.seq > this.#log.last;
+    this.business = frame.business ?? "";
+    this.botName = frame.bot_name ?? "";
+    this.greeting = frame.greeting ?? "";
+    this.disclosure = frame.disclosure ?? null;
+    this.open = frame.open !== false;
+    this.wait = frame.wait ?? this.wait;
+    if (!this.replaying) this.owner = frame.state ?? this.owner;
+    this.#changed();
+  }
+
+  #apply(event) {
+    const verdict = this.#log.offer(event.seq);
+    if (verdict === GAP) return this.#connection.restart();
+    if (verdict !== NEXT) return;
+    const entry = this.#entryOf(event);
+    if (entry) {
+      if (event.id) {
+        this.#pending = this.#pending.filter((other) => other.id !== event.id);
+        this.#keepPending();
+      }
+      this.#entries.push(entry);
+      if (fromUs(entry)) {
+        this.#setTyping(null);
+        if (!this.replaying) this.dispatchEvent(new CustomEvent("message", { detail: entry }));
+      }
+    }
+    this.#changed();
+  }
+
+  // An entry: { key, kind: "message" | "system", role, at, seq, text?, ... }.
+  #entryOf(event) {
+    const { seq, at, kind, from = {}, text } = event;
+    const base = { key: `s${seq}`, kind, seq, at, role: from.role, name: from.name ?? "", text };
+    switch (kind) {
+      case "message": {
+        if (from.role !== "customer") return { ...base, options: event.options ?? [], offer: event.offer === true, helpful: null };
+        const sent = this.#pending.find((other) => other.id === event.id);
+        return { ...base, key: sent?.key ?? base.key, id: event.id, sending: "sent" };
+      }
+      case "left_message":
+        return { ...base, role: "customer", email: event.email, sending: "sent" };
+      case "state":
+        return this.#change(event, base);
+      case "rating":
+        this.rated = event.score;
+        return null;
+      case "feedback": {
+        const judged = this.#entries.find((other) => other.seq === event.of);
+        if (judged) judged.helpful = event.helpful;
+        return null;
+      }
+      default:
+        return null; // `welcome` brings the disclosure, the new state answers a human_request; the rest is not for customers
+    }
+  }
+
+  #change(event, base) {
+    const before = this.owner;
+    this.owner = event.state;
+    this.asking = false;
+    this.position = event.position ?? null;
+    this.wait = event.wait ?? null;
+    if (typeof event.open === "boolean") this.open = event.open;
+    if (event.state === "assigned") this.agent = event.agent?.name ?? event.from?.name ?? "";
+    if (event.state !== "assigned") this.#setTyping(null);
+    if (!this.replaying) this.dispatchEvent(new CustomEvent("owner", { detail: { state: this.owner } }));
+    const quiet = event.state === "offered" || (event.state === "bot" && !["queued", "assigned"].includes(before));
+    if (quiet) return null;
+    return { ...base, state: event.state, before, agent: this.agent, reasonText: event.reason_text };
+  }
+
+  #send(id, text) {
+    const entry = { key: id, id, kind: "message", role: "customer", name: "", text, at: Date.now(), sending: "sending" };
+    this.#pending.push(entry);
+    this.#connection.request({ type: "say", id, text }).catch((error) => {
+      entry.sending = "failed";
+      entry.error = error.code;
+      this.#keepPending();
+      this.#changed();
+    });
+  }
+
+  #acknowledge(frame) {
+    const entry = this.#pending.find((other) => other.id === frame.id);
+    if (!entry) return;
+    entry.sending = "sent";
+    entry.at = frame.at ?? entry.at;
+    this.#changed();
+    this.#compare(frame.seq);
+  }
+
+  // Only what is neither confirmed nor refused has to survive a reload.
+  #keepPending() {
+    const waiting = this.#pending.filter((entry) => entry.sending !== "failed");
+    this.#memory.set("pending", waiting.map(({ id, text }) => ({ id, text })));
+  }
+
+  // The server has more than we do. What is missing may be on its way, so it gets a moment.
+  #compare(seq) {
+    if (this.#log.check(seq) !== GAP) return;
+    clearTimeout(this.#gapTimer);
+    this.#gapTimer = setTimeout(() => this.#log.check(seq) === GAP && this.#connection.restart(), GAP_GRACE);
+  }
+
+  #showTyping(from) {
+    if (!from || from.role === "customer") return;
+    this.#setTyping({ role: from.role, name: from.name ?? (from.role === "agent" ? this.agent : this.botName) });
+    this.#changed();
+  }
+
+  #setTyping(typing) {
+    clearTimeout(this.#typingTimer);
+    this.typing = typing;
+    if (!typing) return;
+    this.#typingTimer = setTimeout(() => {
+      this.typing = null;
+      this.#changed();
+    }, TYPING_SHOWN);
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+function fromUs(entry) {
+  return entry.kind === "message" && (entry.role === "bot" || entry.role === "agent");
+}

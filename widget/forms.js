@@ -1,0 +1,89 @@
+// The forms at the foot of the panel: rating a closed conversation, and leaving
+// a message when nobody is there.
+//
+// It knows: their fields, labels and what is asked before they are sent.
+// It must not know: sockets. Each gets a function that resolves when it is stored.
+import { make } from "./dom.js";
+
+const COMMENT_LENGTH = 1_000;
+const TEXT_LENGTH = 4_000;
+
+/** Score 1 to 5 in words, an optional comment. `rate(score, comment)`, `skip()`. */
+export function ratingForm(texts, { rate, skip }) {
+  const problem = make("p", { class: "problem", role: "alert" });
+  const comment = make("textarea", { id: "comment", rows: 2, maxlength: COMMENT_LENGTH, dir: "auto" });
+  const send = make("button", { class: "primary", type: "submit" }, texts.say("sendRating"));
+  const more = make("div", { class: "field", hidden: true },
+    make("label", { for: "comment" }, texts.say("comment")), comment);
+  const choose = () => {
+    more.hidden = false;
+    send.hidden = false;
+    // The form grows: keep its end in view.
+    send.scrollIntoView({ block: "nearest" });
+  };
+  const scores = [1, 2, 3, 4, 5].map((score) => {
+    const word = texts.score(score);
+    return make("label", { class: "score" },
+      make("input", { type: "radio", name: "score", value: score, onchange: choose, "aria-label": texts.say("scoreName", { score, word }) }),
+      make("span", { class: "score-face", "aria-hidden": "true" }, make("b", {}, String(score)), make("span", {}, word)));
+  });
+  send.hidden = true;
+  const form = make("form", { class: "form rating", novalidate: true },
+    make("fieldset", { class: "scores", role: "radiogroup", "aria-labelledby": "rate-title" },
+      make("legend", { id: "rate-title", class: "form-title" }, texts.say("rateTitle")),
+      make("div", { class: "score-row" }, scores)),
+    more, problem,
+    make("div", { class: "buttons" },
+      make("button", { class: "quiet", type: "button", onclick: skip }, texts.say("skipRating")), send));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const score = Number(form.elements.score.value);
+    if (!score) return;
+    await submit(send, problem, texts.say("ratingFailed"), () => rate(score, comment.value.trim()));
+  });
+  return form;
+}
+
+/** Email (optional) and text. `leave(text, email)`, `later()`; `draft` fills the text. */
+export function leaveForm(texts, { leave, later, draft }) {
+  const problem = make("p", { class: "problem", role: "alert" });
+  const email = make("input", { id: "email", type: "email", autocomplete: "email", inputmode: "email", maxlength: 254 });
+  const text = make("textarea", { id: "left-text", rows: 3, maxlength: TEXT_LENGTH, required: true, dir: "auto" });
+  text.value = draft;
+  const send = make("button", { class: "primary", type: "submit" }, texts.say("leaveSend"));
+  const form = make("form", { class: "form leave", novalidate: true, "aria-labelledby": "leave-title" },
+    make("h3", { id: "leave-title", class: "form-title" }, texts.say("leaveTitle")),
+    make("p", { class: "hint" }, texts.say("leaveIntro")),
+    make("div", { class: "field" }, make("label", { for: "left-text" }, texts.say("leaveText")), text),
+    make("div", { class: "field" }, make("label", { for: "email" }, texts.say("leaveEmail")), email),
+    problem,
+    make("div", { class: "buttons" },
+      make("button", { class: "quiet", type: "button", onclick: later }, texts.say("leaveLater")), send));
+  const refuse = (field, message) => {
+    problem.textContent = message;
+    field.setAttribute("aria-invalid", "true");
+    field.focus();
+  };
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    for (const field of [text, email]) field.removeAttribute("aria-invalid");
+    if (!text.value.trim()) return refuse(text, texts.say("leaveEmpty"));
+    if (!email.validity.valid) return refuse(email, texts.say("leaveEmailWrong"));
+    await submit(send, problem, texts.say("leaveFailed"), () => leave(text.value.trim(), email.value.trim()));
+  });
+  return form;
+}
+
+// Off while it is stored; on again, with the reason, when that failed.
+async function submit(button, problem, failure, store) {
+  if (button.disabled) return;
+  button.disabled = true;
+  problem.textContent = "";
+  try {
+    await store();
+  } catch {
+    problem.textContent = failure;
+  } finally {
+    button.disabled = false;
+  }
+}

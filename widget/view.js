@@ -1,0 +1,306 @@
+// The open chat: header, who is speaking, the log, and what is at its foot.
+//
+// It knows: a Conversation (conversation.js), which it draws and whose verbs it calls.
+// It must not know: sockets, storage keys, or the page around it.
+import { Composer } from "./composer.js";
+import { icon, make } from "./dom.js";
+import { Entries, repeats } from "./entries.js";
+import { leaveForm, ratingForm } from "./forms.js";
+
+const NEAR_END = 48; // px from the end that still count as reading the newest
+
+export class View {
+  #conversation;
+  #texts;
+  #memory;
+  #parts = {};
+  #entries;
+  #composer;
+  #foot = "";
+  #leaveLater = false;
+  #following = true;
+  #lastKey = null;
+  #queued = false;
+  #observer;
+
+  /** @param {{ conversation: object, texts: object, memory: object, close(): void }} options */
+  constructor({ conversation, texts, memory, close }) {
+    this.#conversation = conversation;
+    this.#texts = texts;
+    this.#memory = memory;
+    this.#composer = new Composer(texts, memory.get("draft") ?? "", {
+      send: (text) => this.#say(text),
+      type: () => conversation.type(),
+      keep: (draft) => memory.set("draft", draft),
+    });
+    this.node = this.#build(close);
+    this.#entries = new Entries(this.#parts.list, texts, {
+      choose: (say) => this.#say(say),
+      retry: (entry) => conversation.retry(entry),
+      judge: (entry, helpful) => conversation.judge(entry, helpful),
+    });
+    conversation.addEventListener("change", () => this.#schedule());
+    // The log grows by messages and shrinks by the screen keyboard: stay with the newest.
+    this.#observer = new ResizeObserver(() => this.#following && this.#toEnd());
+    this.#observer.observe(this.#parts.log);
+    this.#observer.observe(this.#parts.list);
+    this.#update();
+  }
+
+  /** The field, when something can be typed. */
+  get field() {
+    return this.#foot === "composer" && !this.#composer.field.disabled ? this.#composer.field : null;
+  }
+
+  /** To be called after the panel became visible. */
+  shown() {
+    this.#composer.fit();
+    if (this.#following) this.#toEnd();
+  }
+
+  #build(close) {
+    const say = (name) => this.#texts.say(name);
+    const parts = this.#parts;
+    parts.avatar = make("span", { class: "avatar" });
+    parts.title = make("h2", { class: "title" }, make("bdi"));
+    parts.who = make("p", { class: "who" });
+    parts.stripText = make("p", { class: "strip-text", role: "status" });
+    parts.human = make("button", { type: "button", class: "human", onclick: () => this.#conversation.askForPerson() });
+    parts.leave = make("button", { type: "button", class: "human", onclick: () => this.#openLeave() }, say("leaveTitle"));
+    parts.strip = make("div", { class: "strip" }, parts.stripText, parts.human, parts.leave);
+    parts.bannerText = make("p", {});
+    parts.tryNow = make("button", { type: "button", class: "try", onclick: () => this.#conversation.tryNow() }, say("tryNow"));
+    parts.banner = make("div", { class: "banner", role: "status", hidden: true }, parts.bannerText, parts.tryNow);
+    parts.list = make("div", { class: "list" });
+    parts.typing = this.#typing();
+    parts.log = make("div", {
+      class: "log", role: "log", "aria-live": "polite", "aria-relevant": "additions", "aria-label": say("conversation"), tabindex: 0,
+      onscroll: () => this.#scrolled(),
+    }, parts.list, parts.typing);
+    parts.jump = make("button", { type: "button", class: "jump", hidden: true, onclick: () => this.#follow() }, icon("down", 16), say("newMessages"));
+    parts.foot = make("div", { class: "foot", tabindex: -1 });
+    return make("section", { class: "panel", role: "dialog", tabindex: -1, "aria-labelledby": "title", hidden: true, dir: this.#texts.direction, lang: this.#texts.locale },
+      make("header", { class: "header" }, parts.avatar,
+        make("div", { class: "heading", id: "title" }, parts.title, parts.who),
+        make("button", { type: "button", class: "icon-button", "aria-label": say("closeChat"), title: say("closeChat"), onclick: close }, icon("close", 20))),
+      parts.strip, parts.banner,
+      make("div", { class: "middle" }, parts.log, parts.jump),
+      parts.foot);
+  }
+
+  #typing() {
+    this.#parts.typingFrom = make("div", { class: "from" });
+    const dots = make("div", { class: "bubble dots" }, make("i"), make("i"), make("i"));
+    // Hidden from screen readers: the message itself is announced, its making need not be.
+    return make("div", { class: "message bot typing", "aria-hidden": "true", hidden: true }, this.#parts.typingFrom, dots);
+  }
+
+  // Many frames can arrive in one go; they are drawn once.
+  #schedule() {
+    if (this.#queued) return;
+    this.#queued = true;
+    queueMicrotask(() => {
+      this.#queued = false;
+      this.#update();
+    });
+  }
+
+  #update() {
+    const conversation = this.#conversation;
+    const { log } = this.#parts;
+    log.setAttribute("aria-busy", String(conversation.replaying));
+    this.#drawHeader();
+    this.#drawStrip();
+    this.#drawBanner();
+    const newest = conversation.entries.at(-1)?.key ?? null;
+    const fresh = newest !== null && newest !== this.#lastKey;
+    this.#lastKey = newest;
+    this.#entries.sync(conversation);
+    this.#drawTyping();
+    this.#drawFoot();
+    if (newest === null) {
+      log.scrollTop = 0; // the disclosure is read from its beginning
+    } else if (this.#following) {
+      this.#toEnd();
+    } else if (fresh) {
+      this.#parts.jump.hidden = false;
+    }
+  }
+
+  #drawHeader() {
+    const { owner, welcomed, business, botName, agent } = this.#conversation;
+    const texts = this.#texts;
+    const face = owner === "assigned" || owner === "queued" ? "person" : owner === "closed" ? "check" : "spark";
+    if (this.#parts.avatar.dataset.face !== face) {
+      this.#parts.avatar.dataset.face = face;
+      this.#parts.avatar.replaceChildren(icon(face, 20));
+    }
+    this.#parts.title.firstChild.textContent = business || texts.say("chat");
+    const named = (name, role) => (name ? [make("bdi", {}, name), ` · ${role}`] : [role]);
+    const bot = () => named(repeats(botName, business) ? "" : botName, texts.say("aiAssistant"));
+    const who = {
+      bot,
+      offered: bot,
+      queued: () => [texts.say("headerQueue")],
+      assigned: () => named(agent, texts.say("personSuffix")),
+      closed: () => [texts.say("headerClosed")],
+    };
+    this.#parts.who.replaceChildren(...(welcomed ? (who[owner] ?? bot)() : [texts.say("connecting")]));
+  }
+
+  #drawStrip() {
+    const { owner, welcomed, open, asking, agent, position, wait } = this.#conversation;
+    const { strip, stripText, human, leave } = this.#parts;
+    const texts = this.#texts;
+    const withBot = owner === "bot" || owner === "offered";
+    strip.hidden = !welcomed || owner === "closed";
+    strip.dataset.owner = owner;
+    human.hidden = !withBot;
+    leave.hidden = !(owner === "queued" && this.#leaveLater && !this.#left());
+    human.setAttribute("aria-disabled", String(asking));
+    human.replaceChildren(icon("person", 16), texts.say(asking ? "askingPerson" : "talkToPerson"));
+    let text = texts.say("stripBot");
+    if (owner === "assigned") text = agent ? texts.say("stripPerson", { agent }) : texts.say("joinedNameless");
+    if (owner === "queued") {
+      const place = position === 1 ? texts.say("nextInLine") : position > 1 ? texts.say("position", { position }) : "";
+      const known = [place, open ? texts.wait(wait) : ""].filter(Boolean).join(" · ");
+      text = open ? known || texts.say("stripQueue") : texts.say("stripNobody");
+    }
+    if (stripText.textContent !== text) stripText.textContent = text;
+  }
+
+  #drawBanner() {
+    const { status, welcomed, refused } = this.#conversation;
+    const { banner, bannerText, tryNow } = this.#parts;
+    let text = "";
+    if (refused) text = "refused";
+    else if (status === "offline") text = !navigator.onLine ? "offline" : welcomed ? "reconnecting" : "unreachable";
+    else if (status === "connecting" && !banner.hidden) text = bannerText.dataset.text;
+    banner.hidden = text === "";
+    tryNow.hidden = refused;
+    if (text && bannerText.dataset.text !== text) bannerText.textContent = this.#texts.say(text);
+    bannerText.dataset.text = text;
+  }
+
+  #drawTyping() {
+    const { typing: who } = this.#conversation;
+    const { typing, typingFrom } = this.#parts;
+    typing.hidden = !who;
+    if (!who) return;
+    const text = who.name ? this.#texts.say("typing", { name: who.name }) : this.#texts.say("typingNameless");
+    typing.classList.toggle("agent", who.role === "agent");
+    if (typingFrom.textContent !== text) typingFrom.replaceChildren(make("bdi", {}, text));
+  }
+
+  #drawFoot() {
+    const conversation = this.#conversation;
+    const wanted = this.#wantedFoot();
+    const { foot } = this.#parts;
+    if (wanted !== this.#foot) {
+      // Who was typing here keeps the place in the tab order when the foot changes.
+      const held = foot.contains(foot.getRootNode().activeElement ?? null);
+      this.#foot = wanted;
+      foot.replaceChildren(...this.#footNodes(wanted));
+      foot.dataset.foot = wanted;
+      if (wanted === "composer") this.#composer.fit();
+      if (held) (this.field ?? foot).focus({ preventScroll: true });
+    }
+    this.#composer.update({
+      ready: conversation.welcomed && !conversation.refused,
+      placeholder: this.#texts.say(!conversation.welcomed ? "connecting" : conversation.owner === "queued" ? "placeholderQueue" : "placeholder"),
+      described: conversation.welcomed && conversation.entries.length === 0,
+    });
+  }
+
+  #wantedFoot() {
+    const { owner, open, rated, welcomed, replaying } = this.#conversation;
+    if (!welcomed || replaying) return this.#foot || "composer";
+    if (owner === "closed") return rated === null && !this.#skipped() ? "rating" : "closed";
+    if (owner === "queued" && !open && !this.#leaveLater && !this.#left()) return "leave";
+    return "composer";
+  }
+
+  #footNodes(name) {
+    const conversation = this.#conversation;
+    const texts = this.#texts;
+    switch (name) {
+      case "rating":
+        return [ratingForm(texts, {
+          rate: (score, comment) => conversation.rate(score, comment),
+          skip: () => {
+            this.#memory.set("skipped", this.#memory.get("conversation"));
+            this.#update();
+          },
+        })];
+      case "leave":
+        return [leaveForm(texts, {
+          draft: this.#composer.draft,
+          leave: (text, email) => conversation.leave(text, email).then(() => this.#clearDraft()),
+          later: () => {
+            this.#leaveLater = true;
+            this.#update();
+          },
+        })];
+      case "closed": {
+        const { rated } = conversation;
+        const thanks = rated === null ? null : texts.say("rated", { score: rated, word: texts.score(rated) });
+        return [make("div", { class: "form ended" },
+          thanks && make("p", { class: "hint", role: "status" }, thanks),
+          make("button", { type: "button", class: "primary wide", onclick: () => this.#startAnew() }, texts.say("newConversation")))];
+      }
+      default:
+        return [this.#composer.node];
+    }
+  }
+
+  #say(text) {
+    this.#following = true;
+    this.#conversation.say(text);
+  }
+
+  #startAnew() {
+    this.#leaveLater = false;
+    this.#following = true;
+    this.#foot = "";
+    this.#conversation.startAnew();
+    this.node.focus();
+  }
+
+  #openLeave() {
+    this.#leaveLater = false;
+    this.#update();
+    this.#parts.foot.focus();
+  }
+
+  #clearDraft() {
+    this.#composer.field.value = "";
+    this.#memory.set("draft", "");
+  }
+
+  #left() {
+    return this.#conversation.entries.some((entry) => entry.kind === "left_message");
+  }
+
+  #skipped() {
+    return this.#memory.get("skipped") === this.#memory.get("conversation");
+  }
+
+  #scrolled() {
+    const { log, jump } = this.#parts;
+    this.#following = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END;
+    if (this.#following) jump.hidden = true;
+  }
+
+  #follow() {
+    this.#following = true;
+    this.#toEnd();
+    this.#parts.log.focus({ preventScroll: true });
+  }
+
+  #toEnd() {
+    const { log, jump } = this.#parts;
+    if (this.#conversation.entries.length === 0) return;
+    log.scrollTop = log.scrollHeight;
+    jump.hidden = true;
+  }
+}
