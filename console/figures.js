@@ -32,14 +32,14 @@ function draw(data) {
     tile("Conversations", count(data.conversations), `${count(data.open_now)} open now`, definitions.conversations),
     tile("Contained by the bot", share(data.contained, data.conversations), plural(data.contained, "conversation"), definitions.contained),
     tile("Handed to a person", share(data.handed_over, data.conversations), `${plural(data.handed_over, "conversation")}, ${count(data.offered)} offered`, definitions.handed_over),
-    tile("First response, bot", span(data.first_response_ms?.bot_median), "median", definitions.first_response_bot ?? definitions.first_response_ms ?? definitions.first_response),
-    tile("First response, person", span(data.first_response_ms?.person_median), "median from waiting to first reply", definitions.first_response_person ?? definitions.first_response_ms ?? definitions.first_response),
+    tile("First response, bot", span(data.first_response_ms?.bot_median), "median", definitions.first_response_ms),
+    tile("First response, person", span(data.first_response_ms?.person_median), "median from waiting to first reply", definitions.first_response_ms),
     tile("CSAT", csat.count ? Number(csat.mean).toFixed(1) : "–", csat.count ? `of 5, from ${plural(csat.count, "answer")}` : "nobody has rated yet", definitions.csat),
   ];
   return h(
     "div",
     { class: "figures" },
-    h("p", { class: "quiet-text" }, `${day(data.from)} to ${day(data.to).toLowerCase()}`),
+    h("p", { class: "quiet-text" }, `${day(data.from)} to ${day(data.to - 1).toLowerCase()}`),
     h("div", { class: "tiles" }, tiles),
     h("div", { class: "figure-columns" },
       h("section", { class: "card figure-wide" }, head("Conversations by day", definitions.by_day, data.by_day?.length ? columns(data.by_day) : nothing())),

@@ -25,7 +25,7 @@ const REFILL: Duration = Duration::from_millis(1_500);
 ///
 /// # Errors
 /// `origin_not_allowed`; `too_many` when all places are taken.
-pub async fn connect(
+pub(super) async fn connect(
     _origin: WidgetOrigin,
     Shares(app): Shares<Shared>,
     upgrade: WebSocketUpgrade,

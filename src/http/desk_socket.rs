@@ -29,7 +29,7 @@ const REFILL: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// `origin_not_allowed`, `not_signed_in`, `too_many`.
-pub async fn connect(
+pub(super) async fn connect(
     _origin: OwnOrigin,
     user: AgentUser,
     Shares(app): Shares<Shared>,

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 /// Conditions of the transcript list. Every value is typed, so none reaches SQL as text.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Conditions {
+pub(super) struct Conditions {
     q: Option<String>,
     state: Option<Owner>,
     reason: Option<String>,
@@ -29,7 +29,7 @@ pub struct Conditions {
 /// The period of the figures.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Period {
+pub(super) struct Period {
     days: Option<i64>,
 }
 
@@ -37,7 +37,7 @@ pub struct Period {
 ///
 /// # Errors
 /// `bad_request` for a condition that does not exist.
-pub async fn list(
+pub(super) async fn list(
     _manager: Manager,
     State(app): State<Shared>,
     Query(conditions): Query<Conditions>,
@@ -96,7 +96,7 @@ fn parts(snippet: &str) -> Vec<Value> {
 ///
 /// # Errors
 /// `not_found`.
-pub async fn show(
+pub(super) async fn show(
     _manager: Manager,
     State(app): State<Shared>,
     Path(id): Path<ConversationId>,
@@ -136,7 +136,7 @@ pub async fn show(
 ///
 /// # Errors
 /// `not_signed_in`, `forbidden`.
-pub async fn figures(
+pub(super) async fn figures(
     _manager: Manager,
     State(app): State<Shared>,
     Query(period): Query<Period>,
@@ -201,7 +201,7 @@ const DEFINITIONS: [(&str, &str); 7] = [
 ///
 /// # Errors
 /// `not_signed_in`.
-pub async fn reasons(_user: AgentUser, State(app): State<Shared>) -> Json<Value> {
+pub(super) async fn reasons(_user: AgentUser, State(app): State<Shared>) -> Json<Value> {
     let all: Vec<Value> =
         app.prompts.reasons().iter().map(|(code, texts)| json!({ "code": code, "label": texts.label })).collect();
     Json(json!({ "reasons": all }))
@@ -211,7 +211,7 @@ pub async fn reasons(_user: AgentUser, State(app): State<Shared>) -> Json<Value>
 ///
 /// # Errors
 /// `not_signed_in`.
-pub async fn about(_user: AgentUser, State(app): State<Shared>) -> ApiResult<Json<Value>> {
+pub(super) async fn about(_user: AgentUser, State(app): State<Shared>) -> ApiResult<Json<Value>> {
     let model = app.nlu.status();
     let samples = app.store.count_samples().await?;
     let snippet = format!("<script src=\"{}/widget.js\" data-site=\"default\" async></script>", app.origin);
@@ -231,7 +231,7 @@ pub async fn about(_user: AgentUser, State(app): State<Shared>) -> ApiResult<Jso
 ///
 /// # Errors
 /// `not_signed_in`, `forbidden`.
-pub async fn remove_samples(
+pub(super) async fn remove_samples(
     _origin: OwnOrigin,
     _manager: Manager,
     State(app): State<Shared>,

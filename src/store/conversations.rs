@@ -62,7 +62,7 @@ pub struct CardRow {
 }
 
 const CONVERSATION: &str = "SELECT id, visitor_id, state, agent_id, last_seq, created_at, updated_at, queued_at,
-    closed_at, priority, reason, locale, page, demo FROM conversation WHERE id = $1";
+    closed_at, priority, reason, locale, page, demo, customer_read FROM conversation WHERE id = $1";
 
 macro_rules! card_query {
     ($condition:literal) => {
