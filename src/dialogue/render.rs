@@ -3,8 +3,8 @@
 //! Every text was checked when it was loaded; what can still be missing at this point is what a
 //! lookup was to bring, and then the lookup's `failed` text is said, never a raw brace.
 
+use super::Reply;
 use super::prompts::{Lookup, Prompts};
-use super::{Decision, Reply};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -41,18 +41,10 @@ pub struct Rendered {
     pub data: Value,
 }
 
-/// Puts a decision's reply into words; none where nothing is said. `outcome` is what the lookup of
+/// Puts a reply into words; an empty text for [`Reply::None`]. `outcome` is what the lookup of
 /// [`Reply::lookup`] brought; a missing one counts as failed.
 #[must_use]
-pub fn render(
-    decision: &Decision,
-    outcome: Option<&LookupOutcome>,
-    prompts: &Prompts,
-) -> Option<Rendered> {
-    (decision.reply != Reply::None).then(|| render_reply(prompts, &decision.reply, outcome))
-}
-
-fn render_reply(prompts: &Prompts, reply: &Reply, outcome: Option<&LookupOutcome>) -> Rendered {
+pub fn render(prompts: &Prompts, reply: &Reply, outcome: Option<&LookupOutcome>) -> Rendered {
     match reply {
         Reply::Answer { intent } => {
             let text = prompts
@@ -165,7 +157,7 @@ fn offer(
         .unwrap_or_default();
     let mut data = json!({"kind": "offer", "reason": reason});
     if let Some(answer) = answer {
-        let answered = render_reply(prompts, answer, outcome);
+        let answered = render(prompts, answer, outcome);
         text = format!("{text}\n\n{}", answered.text);
         data["answer"] = answered.data;
     }
