@@ -1,54 +1,87 @@
-//! `candor train`.
-use crate::nlu::{bundle, encoder::Encoder, tokenize::Tokenizer, weights};
-use crate::train::{cache::Cache, convert, data};
-use std::path::PathBuf;
-/// Options.
-#[derive(clap::Args)]
+//! `candor train`: makes a model folder from a base encoder and data, or measures one.
+
+use crate::nlu::bert::load_encoder;
+use crate::nlu::bundle::{self, Bundle, ENCODER, HEADS};
+use crate::nlu::heads::Heads;
+use crate::nlu::weights;
+use crate::train::cache::Cache;
+use crate::train::{convert, evaluate, recipe};
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+/// Name of the model that this recipe makes.
+const NAME: &str = "support-minilm";
+/// Counts up with each training that is published.
+const REVISION: u32 = 1;
+/// Layers whose features the heads read.
+const POOLED_LAYERS: [usize; 5] = [2, 3, 4, 5, 6];
+
+/// Options of `candor train`.
+#[derive(Debug, clap::Args)]
 pub struct Args {
-    /// a
-    #[arg(long)]
-    pub encoder: PathBuf,
-    /// b
+    /// Folder of the base encoder (all-MiniLM-L6-v2): model.safetensors, config.json, tokenizer.json
+    #[arg(long, required_unless_present = "evaluate")]
+    pub encoder: Option<PathBuf>,
+    /// Folder with the public data sets, one folder each
     #[arg(long)]
     pub data: PathBuf,
-    /// c
-    #[arg(long)]
+    /// Folder with our own support messages (support-a.jsonl and so on)
+    #[arg(long, default_value = "models/data")]
+    pub corpus: PathBuf,
+    /// The model folder: written, or with --evaluate read
+    #[arg(long, default_value = "models/support-minilm")]
     pub out: PathBuf,
-    /// d
+    /// Folder for computed features, so that a second run takes seconds
     #[arg(long)]
-    pub cache: PathBuf,
-    /// e
-    #[arg(long, value_delimiter=',')]
-    pub sets: Vec<String>,
+    pub cache: Option<PathBuf>,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 7)]
+    pub seed: u64,
+    /// CPU threads, 0 for all cores
+    #[arg(long, default_value_t = 0)]
+    pub threads: usize,
+    /// Train nothing: print the figures of the model in --out
+    #[arg(long)]
+    pub evaluate: bool,
 }
-/// Runs.
-pub fn run(args: &Args) -> anyhow::Result<()> {
-    let layers = [2, 3, 4, 5, 6];
-    convert::convert(&args.encoder, &args.out, "support-minilm", 1, &layers)?;
-    std::fs::create_dir_all(&args.cache)?;
-    let bytes = std::fs::read(args.out.join(bundle::ENCODER))?;
-    println!("encoder {} bytes", bytes.len());
-    let tensors = weights::read(&bytes)?;
-    let config = serde_json::from_slice(&std::fs::read(args.out.join(bundle::CONFIG))?)?;
-    let tok = Tokenizer::read(&std::fs::read(args.out.join(bundle::TOKENIZER))?, 256).map_err(anyhow::Error::msg)?;
-    let encoder = Encoder::load(tensors, &config, tok, &layers, 0)?;
-    let cache = Cache { folder: Some(args.cache.clone()), key: "exp".to_owned(), encoder };
-    for set in &args.sets {
-        let start = std::time::Instant::now();
-        let texts: Vec<String> = match set.as_str() {
-            "ge_train" => data::goemotions(&args.data, "train")?.into_iter().map(|r| r.text).collect(),
-            "ge_dev" => data::goemotions(&args.data, "dev")?.into_iter().map(|r| r.text).collect(),
-            "ge_test" => data::goemotions(&args.data, "test")?.into_iter().map(|r| r.text).collect(),
-            "uci" => data::uci(&args.data)?.into_iter().map(|r| r.text).collect(),
-            "sst2" => data::sst2(&args.data)?.into_iter().map(|r| r.text).collect(),
-            "tweets" => data::tweets(&args.data)?.into_iter().map(|r| r.text).collect(),
-            "b_train" => data::banking77(&args.data, "train")?.into_iter().map(|r| r.0).collect(),
-            "b_test" => data::banking77(&args.data, "test")?.into_iter().map(|r| r.0).collect(),
-            other => data::support(std::path::Path::new(other))?.into_iter().map(|r| r.text).collect(),
-        };
-        let name = set.rsplit('/').next().unwrap_or(set);
-        let f = cache.features(name, &texts)?;
-        println!("{set} {:?} {:?}", f.dims(), start.elapsed());
+
+/// Trains and measures, or only measures.
+///
+/// # Errors
+/// If a file cannot be read or written, or the model folder is refused.
+pub fn run(args: &Args) -> Result<()> {
+    if let Some(folder) = &args.cache {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    Ok(())
+    if let (Some(encoder), false) = (&args.encoder, args.evaluate) {
+        convert::convert(encoder, &args.out, NAME, REVISION, &POOLED_LAYERS)?;
+        // The manifest must cover a heads file; the one written here is replaced below.
+        std::fs::write(args.out.join(HEADS), b"")?;
+        bundle::seal(&args.out)?;
+        let cache = open_cache(args, &mut Bundle::read(&args.out)?)?;
+        let heads = recipe::train(&cache, &args.data, &args.corpus, args.seed)?;
+        std::fs::write(args.out.join(HEADS), weights::write(&heads.tensors()?, false)?)?;
+        bundle::seal(&args.out)?;
+    }
+    let mut bundle = Bundle::read(&args.out)?;
+    println!("{}", bundle.version);
+    let heads = weights::read(&bundle.take(HEADS)).map_err(|error| bundle.refuse(HEADS, error))?;
+    let cache = open_cache(args, &mut bundle)?;
+    let width = cache.encoder.hidden() * bundle.section.pooled_layers.len();
+    let heads = Heads::from_tensors(heads, width).map_err(|reason| bundle.refuse(HEADS, reason))?;
+    evaluate::evaluate(&cache, &heads, &args.data, &args.corpus)
+}
+
+/// Features are the encoder's, so they are kept under its digest.
+fn open_cache(args: &Args, bundle: &mut Bundle) -> Result<Cache> {
+    let mut key = Sha256::new();
+    key.update(std::fs::read(encoder_file(&args.out))?);
+    key.update(format!("{:?} {}", bundle.section.pooled_layers, bundle.section.max_tokens));
+    let encoder = load_encoder(bundle, args.threads)?;
+    Ok(Cache { folder: args.cache.clone(), key: bundle::hex(&key.finalize()), encoder })
+}
+
+fn encoder_file(folder: &Path) -> PathBuf {
+    folder.join(ENCODER)
 }
