@@ -4,7 +4,7 @@
 import { h, replace, setText } from "./dom.js";
 import { STATES } from "./format.js";
 import { icon } from "./icons.js";
-import { button, moodChip, sampleChip, stateChip, waitTime } from "./chips.js";
+import { button, moodChip, stateChip, waitTime } from "./chips.js";
 import { Composer } from "./composer.js";
 import { actionsFor, isClosing } from "./desk-actions.js";
 import { waitingSince } from "./desk-store.js";
@@ -83,7 +83,7 @@ export class ConversationView {
     if (stamp === this.#stamp) return;
     this.#stamp = stamp;
     setText(this.name, card?.customer ?? "Conversation");
-    replace(this.status, statusLine(card, this.#store.me), card && moodChip(card.mood), sampleChip(card?.demo));
+    replace(this.status, statusLine(card, this.#store.me), card && moodChip(card.mood));
     this.#drawActions(card);
     this.#drawComposer(card);
   }

@@ -57,7 +57,7 @@ function facts(card, log, turns) {
   const { locale, page } = log.facts;
   const started = card?.created_at;
   const rows = [
-    ["Customer", card?.customer],
+    ["Customer", card?.demo ? `${card.customer} (sample, made up)` : card?.customer],
     ["Started", started && h("time", { datetime: new Date(started).toISOString(), title: fullTime(started) }, shortTime(started))],
     ["Language", locale ?? trace.language],
     ["Page", page && breakable(page)],

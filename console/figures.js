@@ -68,13 +68,14 @@ function head(name, definition, ...body) {
   return [h("div", { class: "tile-head" }, h("h2", null, name), toggle), body, text];
 }
 
-// A conversation that is neither contained nor handed over is still open or was left unanswered.
+// What is neither contained nor handed over has a series only where there is such a thing.
 function columns(byDay) {
   const days = byDay.map((day) => ({
     label: new Date(`${day.day}T12:00:00Z`).toLocaleDateString(undefined, { day: "numeric", month: "short", timeZone: "UTC" }),
     values: [day.contained, day.handed_over, Math.max(0, day.conversations - day.contained - day.handed_over)],
   }));
-  return dayColumns(days, [{ name: "Contained by the bot", tone: "accent" }, { name: "Handed to a person", tone: "warm" }, { name: "Neither yet", tone: "quiet" }]);
+  const series = [{ name: "Contained by the bot", tone: "accent" }, { name: "Handed to a person", tone: "warm" }, { name: "Neither yet", tone: "quiet" }];
+  return dayColumns(days, days.some((one) => one.values[2] > 0) ? series : series.slice(0, 2));
 }
 
 function reasons(list) {

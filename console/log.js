@@ -152,7 +152,7 @@ function happening(event) {
     case "state":
       return stateLine(event);
     case "rating":
-      return `Rated ${event.score} of ${SCALES[event.survey] ?? 5}${event.comment ? `: “${event.comment}”` : ""}`;
+      return `Rated ${event.score} of ${SCALES[event.survey] ?? 5}${event.text ? `: “${event.text}”` : ""}`;
     case "feedback":
       return event.helpful ? "Found the bot's answer helpful" : "Found the bot's answer not helpful";
     default:

@@ -48,7 +48,7 @@ export function ratingForm(texts, { question, rate, skip }) {
 export function leaveForm(texts, { leave, later, draft }) {
   const problem = make("p", { class: "problem", role: "alert" });
   const email = make("input", { id: "email", type: "email", autocomplete: "email", inputmode: "email", maxlength: 254 });
-  const text = make("textarea", { id: "left-text", rows: 3, maxlength: TEXT_LENGTH, required: true, dir: "auto" });
+  const text = make("textarea", { id: "left-text", rows: 2, maxlength: TEXT_LENGTH, required: true, dir: "auto" });
   text.value = draft;
   const send = make("button", { class: "primary", type: "submit" }, texts.say("leaveSend"));
   const form = make("form", { class: "form leave", novalidate: true, "aria-labelledby": "leave-title" },

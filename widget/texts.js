@@ -80,7 +80,7 @@ const en = {
   newConversation: "Start a new conversation",
 
   leaveTitle: "Leave a message",
-  leaveIntro: "A person reads it as soon as somebody is back. With an email address the answer can reach you after you leave.",
+  leaveIntro: "With an email address the answer can reach you after you have left this page.",
   leaveEmail: "Email (optional)",
   leaveText: "Your message",
   leaveSend: "Leave message",

@@ -82,12 +82,12 @@ pub(super) type ApiResult<T> = Result<T, ApiError>;
 
 impl ApiError {
     /// A problem with a sentence for people.
-    pub fn new(problem: Problem, detail: impl Into<String>) -> Self {
+    pub(super) fn new(problem: Problem, detail: impl Into<String>) -> Self {
         Self { problem, detail: Some(detail.into()), errors: Vec::new() }
     }
 
     /// One field that cannot be taken.
-    pub fn field(field: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn field(field: &'static str, message: impl Into<String>) -> Self {
         Self { problem: Problem::Invalid, detail: None, errors: vec![FieldError { field, message: message.into() }] }
     }
 }

@@ -21,6 +21,10 @@ pub(super) const DESK_PROTOCOL: &str = "candor.desk.v1";
 pub(super) enum Close {
     /// A frame that is not text.
     NotText,
+    /// A frame that is not valid UTF-8.
+    NotUtf8,
+    /// A frame over the size limit.
+    TooLarge,
     /// The server stops; come back.
     Restarting,
     /// The first frame was not `hello`, or came too late.
@@ -34,9 +38,11 @@ pub(super) enum Close {
 impl Close {
     /// Code and reason as they are sent.
     #[must_use]
-    pub fn frame(self) -> (u16, &'static str) {
+    pub(super) fn frame(self) -> (u16, &'static str) {
         match self {
             Self::NotText => (1003, "only text frames"),
+            Self::NotUtf8 => (1007, "text frames are UTF-8"),
+            Self::TooLarge => (1009, "frame too large"),
             Self::Restarting => (1012, "restarting"),
             Self::HelloMissing => (4001, "hello missing"),
             Self::NotAllowed => (4003, "not allowed"),
@@ -216,7 +222,7 @@ pub(super) enum ServerFrame<'a> {
     /// The reading of and decision about one customer turn (staff only).
     Turn(Turn<'a>),
     /// Everything that was asked for with `open` has been sent.
-    Opened { conversation: ConversationId, seq: i64 },
+    Opened { conversation: ConversationId, seq: i64, facts: Facts<'a>, reads: Reads },
     /// It is durable.
     Ack {
         id: Uuid,
@@ -233,6 +239,7 @@ pub(super) enum ServerFrame<'a> {
     /// Place in the queue now.
     Position {
         position: i64,
+        open: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         wait: Option<Wait>,
     },
@@ -265,6 +272,20 @@ pub(super) struct Disclosure<'a> {
     pub text: &'a str,
     /// Logged when shown.
     pub version: &'a str,
+}
+
+/// What the customer's browser said about itself.
+#[derive(Debug, Serialize)]
+pub(super) struct Facts<'a> {
+    pub(super) locale: Option<&'a str>,
+    pub(super) page: Option<&'a str>,
+    pub(super) created_at: Timestamp,
+}
+
+/// How far the customer has read.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Reads {
+    pub(super) customer: i64,
 }
 
 /// The signed-in agent.

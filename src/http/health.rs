@@ -15,7 +15,8 @@ pub(super) async fn alive() -> &'static str {
 /// said, but do not make the server unready: it still takes every message and answers.
 pub(super) async fn ready(State(app): State<Shared>) -> (StatusCode, Json<Value>) {
     let database = app.store.ping().await.is_ok();
-    let model = app.nlu.status();
+    // After a failed run only a real one shows whether the model works again: the probe makes one.
+    let model = app.nlu.probe().await;
     let status = if database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({
         "ready": database,

@@ -1,6 +1,6 @@
 //! What managers read: transcripts, figures, and facts about the installation.
 
-use super::error::{ApiResult, Problem};
+use super::error::{ApiError, ApiResult, Problem};
 use super::extract::{AgentUser, Json, Manager, OwnOrigin, Path, Query};
 use super::frame::{Reader, Turn, event};
 use crate::app::{App, Shared};
@@ -22,7 +22,7 @@ pub(super) struct Conditions {
     state: Option<Owner>,
     reason: Option<String>,
     mood: Option<Mood>,
-    before: Option<Timestamp>,
+    before: Option<String>,
     limit: Option<i64>,
 }
 
@@ -43,19 +43,26 @@ pub(super) async fn list(
     Query(conditions): Query<Conditions>,
 ) -> ApiResult<Json<Value>> {
     let limit = conditions.limit.unwrap_or(30).clamp(1, 100);
+    let before = conditions.before.as_deref().map(parse_cursor).transpose()?;
     let filter = TranscriptFilter {
         query: conditions.q.filter(|query| !query.trim().is_empty()),
         state: conditions.state,
         reason: conditions.reason,
         mood: conditions.mood,
-        before: conditions.before,
+        before,
         limit,
     };
     let rows = app.store.transcripts(&filter).await?;
     let full = i64::try_from(rows.len()).is_ok_and(|found| found == limit);
-    let next = rows.last().filter(|_| full).map(|row| row.updated_at);
+    let next = rows.last().filter(|_| full).map(|row| format!("{}_{}", row.updated_at.0, row.id));
     let items: Vec<Value> = rows.iter().map(|row| line(&app, row)).collect();
     Ok(Json(json!({ "items": items, "next": next })))
+}
+
+/// A cursor is the time and id of the last line of a page.
+fn parse_cursor(cursor: &str) -> ApiResult<(Timestamp, ConversationId)> {
+    let parts = cursor.split_once('_').and_then(|(at, id)| Some((Timestamp(at.parse().ok()?), id.parse().ok()?)));
+    parts.ok_or_else(|| ApiError::new(Problem::BadRequest, "`before` is the `next` of an earlier answer"))
 }
 
 fn line(app: &App, row: &TranscriptRow) -> Value {

@@ -1,0 +1,289 @@
+//! The whole reading path on a tiny random BERT, and the faults that the facade promises to
+//! survive.
+
+use super::bert::Bert;
+use super::bundle::{self, Bundle, CONFIG, ENCODER, HEADS, MANIFEST, Section, TOKENIZER};
+use super::model::{Model, ModelError, Opened};
+use super::rules::Rules;
+use super::{Error, IntentExamples, Nlu, Options, heads, tokenize, weights};
+use crate::domain::{Analysis, Source};
+use candle_core::{Device, Tensor};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const WORDS: [&str; 12] =
+    ["where", "is", "my", "order", "refund", "i", "want", "a", "when", "are", "you", "open"];
+const HIDDEN: usize = 16;
+const SOON: Duration = Duration::from_secs(20);
+
+/// Writes a model folder with two random layers.
+fn write_tiny(folder: &Path) {
+    let mut state = 1_u32;
+    let mut random = |shape: &[usize]| {
+        let values: Vec<f32> = (0..shape.iter().product())
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+            })
+            .collect();
+        Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    };
+    let mut tensors = BTreeMap::new();
+    let mut add = |name: String, shape: &[usize]| {
+        let tensor = match name.ends_with("LayerNorm.weight") {
+            true => Tensor::ones(shape, candle_core::DType::F32, &Device::Cpu).unwrap(),
+            false => random(shape),
+        };
+        tensors.insert(name, tensor);
+    };
+    for (table, rows) in [("word", WORDS.len() + 4), ("position", 64), ("token_type", 2)] {
+        add(format!("embeddings.{table}_embeddings.weight"), &[rows, HIDDEN]);
+    }
+    for part in ["weight", "bias"] {
+        add(format!("embeddings.LayerNorm.{part}"), &[HIDDEN]);
+    }
+    for layer in 0..2 {
+        let at = format!("encoder.layer.{layer}");
+        for (name, outputs, inputs) in [
+            ("attention.self.query", HIDDEN, HIDDEN),
+            ("attention.self.key", HIDDEN, HIDDEN),
+            ("attention.self.value", HIDDEN, HIDDEN),
+            ("attention.output.dense", HIDDEN, HIDDEN),
+            ("intermediate.dense", 32, HIDDEN),
+            ("output.dense", HIDDEN, 32),
+        ] {
+            add(format!("{at}.{name}.weight"), &[outputs, inputs]);
+            add(format!("{at}.{name}.bias"), &[outputs]);
+        }
+        for name in ["attention.output.LayerNorm", "output.LayerNorm"] {
+            add(format!("{at}.{name}.weight"), &[HIDDEN]);
+            add(format!("{at}.{name}.bias"), &[HIDDEN]);
+        }
+    }
+    let config = serde_json::json!({
+        "vocab_size": WORDS.len() + 4, "hidden_size": HIDDEN, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "intermediate_size": 32, "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "max_position_embeddings": 64,
+        "type_vocab_size": 2, "initializer_range": 0.02, "layer_norm_eps": 1e-12, "pad_token_id": 0,
+        "model_type": "bert", "candor": Section::new("tiny", 1, &[1, 2], 32)
+    });
+    std::fs::write(folder.join(CONFIG), config.to_string()).unwrap();
+    std::fs::write(folder.join(TOKENIZER), tokenize::tests::padded_file(&WORDS)).unwrap();
+    std::fs::write(folder.join(ENCODER), weights::write(&tensors, true).unwrap()).unwrap();
+    let heads = heads::tests::small(2 * HIDDEN).tensors().unwrap();
+    std::fs::write(folder.join(HEADS), weights::write(&heads, false).unwrap()).unwrap();
+    bundle::seal(folder).unwrap();
+}
+
+fn intents() -> Vec<IntentExamples> {
+    let intent = |name: &str, phrases: &[&str]| IntentExamples {
+        name: name.to_owned(),
+        phrases: phrases.iter().map(|phrase| (*phrase).to_owned()).collect(),
+    };
+    vec![
+        intent("order", &["where is my order", "my order", "where order"]),
+        intent("refund", &["i want a refund", "refund", "a refund i want"]),
+        intent("hours", &["when are you open", "are you open", "when open"]),
+    ]
+}
+
+fn options(folder: &Path) -> Options {
+    Options { models: Some(folder.to_owned()), intents: intents(), queue: 4, threads: 1 }
+}
+
+fn nearly_equal(left: &Analysis, right: &Analysis) -> bool {
+    let numbers = |analysis: &Analysis| {
+        let mut numbers = analysis.emotions.clone();
+        numbers.extend([analysis.frustration, analysis.sentiment.negative, analysis.sentiment.positive]);
+        numbers.extend(analysis.intents.iter().flat_map(|intent| [intent.probability, intent.similarity]));
+        numbers
+    };
+    let names = |analysis: &Analysis| analysis.intents.iter().map(|intent| intent.name.clone()).collect::<Vec<_>>();
+    names(left) == names(right)
+        && numbers(left).iter().zip(numbers(right)).all(|(left, right)| (left - right).abs() < 1e-4)
+}
+
+#[test]
+fn a_batch_of_mixed_lengths_reads_as_each_text_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    write_tiny(folder.path());
+    let nlu = Nlu::start(options(folder.path())).unwrap();
+    let long = "where is my order and when are you open i want a refund ".repeat(4);
+    let mut texts: Vec<String> = ["", "refund", "WHERE IS MY ORDER", "when are you open?", long.as_str()]
+        .map(str::to_owned)
+        .to_vec();
+    texts.extend((0..40).map(|at| WORDS.iter().cycle().skip(at).take(at % 9 + 1).copied().collect::<Vec<_>>().join(" ")));
+    let together = nlu.analyze_batch_blocking(&texts).unwrap();
+    assert_eq!(together.len(), texts.len());
+    for (text, batched) in texts.iter().zip(&together) {
+        let alone = nlu.analyze_batch_blocking(std::slice::from_ref(text)).unwrap();
+        assert!(nearly_equal(batched, &alone[0]), "{text:?}: {batched:?} is not {:?}", alone[0]);
+    }
+    assert_eq!(together[0].source, Source::Model);
+    assert!(together[0].version.starts_with("tiny-1-"));
+}
+
+#[tokio::test]
+async fn the_model_finds_the_example_phrases_whatever_their_case_and_slips() {
+    let folder = tempfile::tempdir().unwrap();
+    write_tiny(folder.path());
+    let nlu = Nlu::start(options(folder.path())).unwrap();
+    for (text, intent) in [("I WANT A REFUND", "refund"), ("i want a refnud", "refund"), ("are you open", "hours")] {
+        let analysis = nlu.analyze(text, SOON).await.unwrap();
+        assert_eq!(analysis.intents[0].name, intent, "{text}: {:?}", analysis.intents);
+        assert!(analysis.intents[0].similarity > 0.99);
+    }
+    let status = nlu.status();
+    assert!(status.ready && status.source == Source::Model && status.reason.is_none());
+}
+
+#[tokio::test]
+async fn without_a_model_rules_answer_and_say_why() {
+    let nlu = Nlu::start(options(Path::new("no/such/folder"))).unwrap();
+    let status = nlu.status();
+    assert_eq!((status.source, status.ready), (Source::Rules, true));
+    assert!(status.reason.unwrap().contains("no/such/folder"));
+    let analysis = nlu.analyze("i want a refund", SOON).await.unwrap();
+    assert_eq!((analysis.source, analysis.intents[0].name.as_str()), (Source::Rules, "refund"));
+    let unset = Nlu::start(Options { models: None, ..options(Path::new("x")) }).unwrap();
+    assert_eq!(unset.status().source, Source::Rules);
+}
+
+#[test]
+fn a_damaged_or_foreign_file_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let refusal = |change: &dyn Fn(&Path)| {
+        write_tiny(folder.path());
+        change(folder.path());
+        Nlu::start(options(folder.path())).err().unwrap().to_string()
+    };
+    let damaged = refusal(&|folder| {
+        let mut bytes = std::fs::read(folder.join(ENCODER)).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(folder.join(ENCODER), bytes).unwrap();
+    });
+    assert!(damaged.contains(ENCODER) && damaged.contains("damaged or foreign"), "{damaged}");
+    let missing = refusal(&|folder| std::fs::remove_file(folder.join(HEADS)).unwrap());
+    assert!(missing.contains(HEADS), "{missing}");
+    let other_heads = refusal(&|folder| {
+        let heads = heads::tests::small(HIDDEN).tensors().unwrap();
+        std::fs::write(folder.join(HEADS), weights::write(&heads, false).unwrap()).unwrap();
+        bundle::seal(folder).unwrap();
+    });
+    assert!(other_heads.contains("does not map"), "{other_heads}");
+    let other_labels = refusal(&|folder| {
+        let config = std::fs::read_to_string(folder.join(CONFIG)).unwrap();
+        std::fs::write(folder.join(CONFIG), config.replace("gratitude", "thankfulness")).unwrap();
+        bundle::seal(folder).unwrap();
+    });
+    assert!(other_labels.contains("labels or cues"), "{other_labels}");
+    let no_manifest = refusal(&|folder| std::fs::remove_file(folder.join(MANIFEST)).unwrap());
+    assert!(no_manifest.contains(MANIFEST), "{no_manifest}");
+    let newer = refusal(&|folder| {
+        let manifest = std::fs::read_to_string(folder.join(MANIFEST)).unwrap();
+        std::fs::write(folder.join(MANIFEST), manifest.replace("\"format\": 1", "\"format\": 2")).unwrap();
+    });
+    assert!(newer.contains("layout 2"), "{newer}");
+}
+
+/// The tiny model, held up at a gate and told to fail, to reach the worker's faults.
+struct Faulty {
+    inner: Bert,
+    orders: Receiver<Order>,
+}
+
+enum Order {
+    Run,
+    Fail,
+    Panic,
+}
+
+impl Model for Faulty {
+    fn run(&mut self, texts: &[Arc<str>]) -> Result<Vec<Analysis>, ModelError> {
+        match self.orders.recv_timeout(SOON) {
+            Ok(Order::Run) => self.inner.run(texts),
+            Ok(Order::Fail) => Err(ModelError("told to fail".to_owned())),
+            Ok(Order::Panic) => panic!("told to panic"),
+            Err(_) => Err(ModelError("no order".to_owned())),
+        }
+    }
+}
+
+fn faulty(queue: usize) -> (Nlu, std::sync::mpsc::Sender<Order>) {
+    let folder = tempfile::tempdir().unwrap();
+    write_tiny(folder.path());
+    let inner = Bert::load(Bundle::read(folder.path()).unwrap(), &intents(), 1).unwrap();
+    let (order, orders) = channel();
+    let model = Box::new(Faulty { inner, orders });
+    let opened = Opened { model, version: Some("faulty".to_owned()), reason: None };
+    let rules = Arc::new(Rules::learn(&intents()));
+    (Nlu::spawn(opened, rules, queue, Instant::now()).unwrap(), order)
+}
+
+#[tokio::test]
+async fn a_failed_or_panicked_batch_answers_its_callers_and_the_probe_heals() {
+    let (nlu, order) = faulty(4);
+    for (fault, reason) in [(Order::Fail, "told to fail"), (Order::Panic, "panicked")] {
+        order.send(fault).unwrap();
+        let error = nlu.analyze("refund", SOON).await.unwrap_err();
+        assert!(matches!(&error, Error::Model(text) if text.contains(reason)), "{error}");
+        let status = nlu.status();
+        assert!(!status.ready && status.reason.unwrap().contains(reason));
+        order.send(Order::Fail).unwrap();
+        assert!(!nlu.probe().await.ready, "a probe that fails does not heal");
+        order.send(Order::Run).unwrap();
+        assert!(nlu.probe().await.ready);
+        order.send(Order::Run).unwrap();
+        assert_eq!(nlu.analyze("refund", SOON).await.unwrap().source, Source::Model);
+    }
+    order.send(Order::Fail).unwrap();
+    let analysis = nlu.analyze_or_rules("useless bot, third time I ask", SOON).await;
+    assert_eq!(analysis.source, Source::Rules);
+    assert!(analysis.frustration > 0.6);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once_and_a_late_answer_is_not_waited_for() {
+    let (nlu, order) = faulty(1);
+    let brief = Duration::from_millis(40);
+    // The first job holds the model; the second fills the queue as soon as the first was taken.
+    assert!(matches!(nlu.analyze("refund", brief).await, Err(Error::Late)));
+    assert!(matches!(nlu.analyze("refund", brief).await, Err(Error::Late)));
+    let begin = Instant::now();
+    assert!(matches!(nlu.analyze("refund", SOON).await, Err(Error::Overloaded)));
+    assert!(begin.elapsed() < Duration::from_secs(1), "a refusal does not wait");
+    // One order frees the held job. The queued one is past its deadline and takes no run, so the
+    // second order is left for the next caller.
+    order.send(Order::Run).unwrap();
+    order.send(Order::Run).unwrap();
+    let mut answer = nlu.analyze("refund", SOON).await;
+    while matches!(answer, Err(Error::Overloaded)) {
+        tokio::task::yield_now().await;
+        answer = nlu.analyze("refund", SOON).await;
+    }
+    assert_eq!(answer.unwrap().intents[0].name, "refund");
+}
+
+#[tokio::test]
+async fn after_a_stop_nothing_is_read_and_rules_still_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    write_tiny(folder.path());
+    let nlu = Nlu::start(options(folder.path())).unwrap();
+    let other = nlu.clone();
+    nlu.stop();
+    assert!(matches!(other.analyze("refund", SOON).await, Err(Error::Stopped)));
+    assert!(!other.status().ready);
+    assert_eq!(other.analyze_or_rules("refund", SOON).await.source, Source::Rules);
+}
+
+#[tokio::test]
+async fn a_very_long_text_is_read_in_part() {
+    let folder = tempfile::tempdir().unwrap();
+    write_tiny(folder.path());
+    let nlu = Nlu::start(options(folder.path())).unwrap();
+    let analysis = nlu.analyze(&"é refund ".repeat(100_000), SOON).await.unwrap();
+    assert_eq!(analysis.source, Source::Model);
+}
