@@ -1,7 +1,7 @@
 // Simple charts with their table: columns per day (SVG) and labelled horizontal bars.
 // Must not know what is counted.
 
-import { h, replace, s } from "./dom.js";
+import { h, replace, s, tableBox } from "./dom.js";
 import { count } from "./format.js";
 
 const HEIGHT = 190;
@@ -38,9 +38,9 @@ class DayColumns extends HTMLElement {
       this.#rest,
       h("p", { class: "legend", "aria-hidden": "true" }, series.map(({ name, tone }) => h("span", { class: `legend-key tone-${tone}` }, name))),
       h("details", { class: "fold" }, h("summary", null, "Show as a table"),
-        h("div", { class: "scroll-x" }, h("table", { class: "plain" },
+        tableBox("By day", h("table", { class: "plain" },
           h("thead", null, h("tr", null, h("th", { scope: "col" }, "Day"), series.map(({ name }) => h("th", { scope: "col" }, name)))),
-          h("tbody", null, days.map((day) => h("tr", null, h("th", { scope: "row" }, day.label), day.values.map((value) => h("td", null, count(value))))))))),
+          h("tbody", null, days.map((day) => h("tr", null, h("th", { scope: "row" }, day.label), series.map((one, index) => h("td", null, count(day.values[index]))))))))),
     );
     if (this.#width) this.#draw();
   }
@@ -66,7 +66,7 @@ class DayColumns extends HTMLElement {
     days.forEach((day, index) => {
       let base = 0;
       const x = PAD.left + step * (index + 0.5);
-      day.values.forEach((value, part) => {
+      day.values.slice(0, this.#series.length).forEach((value, part) => {
         if (value > 0) {
           svg.append(s("rect", { class: `tone-${this.#series[part].tone}`, x: x - width / 2, width, y: y(base + value), height: y(base) - y(base + value), rx: 1.5 },
             s("title", null, `${day.label}: ${value} ${this.#series[part].name.toLowerCase()}`)));

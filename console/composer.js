@@ -95,6 +95,14 @@ export class Composer {
     return true;
   }
 
+  /** Puts a text back that could not be sent, before what was written since. */
+  restore(kind, text) {
+    this.switchTo(kind, false);
+    this.field.value = [text, this.field.value].filter(Boolean).join("\n");
+    this.#changed();
+    this.focus(kind);
+  }
+
   get #key() {
     return `${DRAFT}${this.#conversation}.${this.#kind}`;
   }

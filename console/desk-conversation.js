@@ -4,7 +4,7 @@
 import { h, replace, setText } from "./dom.js";
 import { STATES } from "./format.js";
 import { icon } from "./icons.js";
-import { button, moodChip, sampleChip, stateChip, waitTime } from "./chips.js";
+import { button, moodChip, stateChip, waitTime } from "./chips.js";
 import { Composer } from "./composer.js";
 import { actionsFor, isClosing } from "./desk-actions.js";
 import { waitingSince } from "./desk-store.js";
@@ -53,7 +53,7 @@ export class ConversationView {
     this.#listen();
     store.open(id);
     this.update();
-    this.log.showPending(store.pending(id));
+    this.#showPending();
   }
 
   /** Stops following the conversation. */
@@ -83,7 +83,7 @@ export class ConversationView {
     if (stamp === this.#stamp) return;
     this.#stamp = stamp;
     setText(this.name, card?.customer ?? "Conversation");
-    replace(this.status, statusLine(card, this.#store.me), card && moodChip(card.mood), sampleChip(card?.demo));
+    replace(this.status, statusLine(card, this.#store.me), card && moodChip(card.mood));
     this.#drawActions(card);
     this.#drawComposer(card);
   }
@@ -95,7 +95,7 @@ export class ConversationView {
     on("event", ({ event }) => this.#arrived(event));
     on("turn", ({ turn }) => this.#keepingEnd(() => this.log.addTurn(turn)));
     on("opened", () => this.#opened());
-    on("pending", () => this.#keepingEnd(() => this.log.showPending(this.#store.pending(this.#id))));
+    on("pending", () => this.#keepingEnd(() => this.#showPending()));
     on("missing", ({ message }) => { setText(this.loading, `This conversation cannot be shown: ${message}.`); this.loading.hidden = false; });
     on("typing", ({ from }) => this.#showTyping(from));
     on("reset", () => { this.log.clear(); this.loading.hidden = false; });
@@ -121,6 +121,14 @@ export class ConversationView {
     const end = this.log.atEnd;
     change();
     if (end) this.log.toEnd();
+  }
+
+  // A message that is taken back returns to the field, so that its words are not lost.
+  #showPending() {
+    this.log.showPending(this.#store.pending(this.#id).map((message) => ({
+      ...message,
+      discard: () => { message.discard(); this.composer.restore(message.kind, message.text); },
+    })));
   }
 
   #toEnd() {
@@ -153,11 +161,9 @@ export class ConversationView {
     replace(this.actions, h("div", { class: "actions-wide" }, plain), h("div", { class: "actions-narrow" }, this.#narrow(actions)));
   }
 
-  // Phones have room for one button: the first thing to do, or a menu with everything.
+  // Phones have room for one menu; the first thing to do stands at the bottom, under the thumb.
   #narrow(actions) {
-    const first = actions.find((action) => action.primary);
-    if (first) return button(first.label, { kind: "primary", onclick: first.run });
-    if (actions.length === 0) return null;
+    if (actions.length === 0 || actions.some((action) => action.primary)) return null;
     const all = menu("Actions", () => actions.flatMap((action) => (action.choices ? action.choices().map((choice) => ({ ...choice, label: `Transfer to ${choice.label}` })) : [{ label: action.label, run: action.run }])), { kind: "quiet round", hideLabel: true });
     all.dataset.action = "transfer";
     return all;
@@ -173,10 +179,10 @@ export class ConversationView {
         if (mine) return this.composer.allow({ say: true, note: true });
         return this.composer.allow({ say: false, note: true }, word(`${card.agent?.name ?? "A colleague"} has this conversation. You can leave a note.`));
       case "queued":
-        return this.composer.allow({ say: false, note: true }, word("Waiting for a person. Claim it to reply."), button("Claim", { kind: "primary", onclick: first?.run }));
+        return this.composer.allow({ say: false, note: true }, word("Waiting for a person. Claim it to reply."), button("Claim", { kind: "primary narrow-only", onclick: first?.run }));
       case "bot":
       case "offered":
-        return this.composer.allow({ say: false, note: true }, word("The bot is answering. Take over to reply yourself."), button("Take over", { onclick: first?.run }));
+        return this.composer.allow({ say: false, note: true }, word("The bot is answering. Take over to reply yourself."), button("Take over", { kind: "primary narrow-only", onclick: first?.run }));
       default:
         return this.composer.allow({ say: false, note: false }, word(card ? "This conversation is closed." : "This conversation is not on the desk."));
     }

@@ -6,7 +6,8 @@ import { fullTime, plural, reasonLabel, shortTime } from "./format.js";
 import { icon } from "./icons.js";
 import { moodChip } from "./chips.js";
 import { moodLine } from "./mood-line.js";
-import { frustrationThreshold, readTrace, reasonList } from "./turn.js";
+import { frustrationThreshold, readTrace } from "./trace.js";
+import { reasonList } from "./turn.js";
 
 export class Panel {
   #why = h("section", { class: "panel-part" });
@@ -53,9 +54,10 @@ function why(card, turns) {
 
 function facts(card, log, turns) {
   const trace = turns.length ? readTrace(turns.at(-1)) : {};
-  const { locale, page, created_at: started = card?.created_at, identity } = log.facts;
+  const { locale, page } = log.facts;
+  const started = card?.created_at;
   const rows = [
-    ["Customer", identity ?? card?.customer],
+    ["Customer", card?.demo ? `${card.customer} (sample, made up)` : card?.customer],
     ["Started", started && h("time", { datetime: new Date(started).toISOString(), title: fullTime(started) }, shortTime(started))],
     ["Language", locale ?? trace.language],
     ["Page", page && breakable(page)],

@@ -41,6 +41,7 @@ export class Queue {
 
   /** Draws the present cards; `open` is the conversation that is shown, or null. */
   update(open) {
+    const focused = this.focused;
     this.#open = open;
     const groups = this.#store.sections();
     for (const [name, { section, rows, none, total }] of this.#sections) {
@@ -49,6 +50,10 @@ export class Queue {
       if (none) none.hidden = cards.length > 0;
       else section.hidden = cards.length === 0;
       reconcile(rows, cards, { key: (card) => card.conversation, make: (card) => this.#make(card), update: (row, card) => this.#update(row, card) });
+    }
+    // A row that moved has lost the focus; the cursor stays with its conversation.
+    if (focused && this.focused !== focused) {
+      this.element.querySelector(`[data-conversation="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
     }
   }
 

@@ -24,7 +24,7 @@ class DeskView extends HTMLElement {
   use(store) {
     this.#store = store;
     this.#queue = new Queue(store, (conversation) => go(conversation));
-    this.append(this.#queue.element, this.#middle, this.#side);
+    this.append(h("h1", { class: "spoken" }, "Desk"), this.#queue.element, this.#middle, this.#side);
     return this;
   }
 

@@ -36,6 +36,11 @@ export function breakable(address) {
   return h("span", { class: "break", title: address }, parts.map((part, index) => [index > 0 && h("wbr"), part]));
 }
 
+/** A table in a box that scrolls sideways where it must, by keyboard too. */
+export function tableBox(label, table) {
+  return h("div", { class: "scroll-x", tabindex: "0", role: "group", "aria-label": label }, table);
+}
+
 function fill(element, props, children) {
   for (const [name, value] of Object.entries(props ?? {})) {
     if (value === null || value === undefined || value === false) continue;

@@ -32,14 +32,14 @@ function draw(data) {
     tile("Conversations", count(data.conversations), `${count(data.open_now)} open now`, definitions.conversations),
     tile("Contained by the bot", share(data.contained, data.conversations), plural(data.contained, "conversation"), definitions.contained),
     tile("Handed to a person", share(data.handed_over, data.conversations), `${plural(data.handed_over, "conversation")}, ${count(data.offered)} offered`, definitions.handed_over),
-    tile("First response, bot", span(data.first_response_ms?.bot_median), "median", definitions.first_response_bot ?? definitions.first_response_ms ?? definitions.first_response),
-    tile("First response, person", span(data.first_response_ms?.person_median), "median from waiting to first reply", definitions.first_response_person ?? definitions.first_response_ms ?? definitions.first_response),
+    tile("First response, bot", span(data.first_response_ms?.bot_median), "median", definitions.first_response_ms),
+    tile("First response, person", span(data.first_response_ms?.person_median), "median from waiting to first reply", definitions.first_response_ms),
     tile("CSAT", csat.count ? Number(csat.mean).toFixed(1) : "–", csat.count ? `of 5, from ${plural(csat.count, "answer")}` : "nobody has rated yet", definitions.csat),
   ];
   return h(
     "div",
     { class: "figures" },
-    h("p", { class: "quiet-text" }, `${day(data.from)} to ${day(data.to).toLowerCase()}`),
+    h("p", { class: "quiet-text" }, `${day(data.from)} to ${day(data.to - 1).toLowerCase()}`),
     h("div", { class: "tiles" }, tiles),
     h("div", { class: "figure-columns" },
       h("section", { class: "card figure-wide" }, head("Conversations by day", definitions.by_day, data.by_day?.length ? columns(data.by_day) : nothing())),
@@ -68,13 +68,14 @@ function head(name, definition, ...body) {
   return [h("div", { class: "tile-head" }, h("h2", null, name), toggle), body, text];
 }
 
-// A conversation that is neither contained nor handed over is still open or was left unanswered.
+// What is neither contained nor handed over has a series only where there is such a thing.
 function columns(byDay) {
   const days = byDay.map((day) => ({
     label: new Date(`${day.day}T12:00:00Z`).toLocaleDateString(undefined, { day: "numeric", month: "short", timeZone: "UTC" }),
     values: [day.contained, day.handed_over, Math.max(0, day.conversations - day.contained - day.handed_over)],
   }));
-  return dayColumns(days, [{ name: "Contained by the bot", tone: "accent" }, { name: "Handed to a person", tone: "warm" }, { name: "Neither yet", tone: "quiet" }]);
+  const series = [{ name: "Contained by the bot", tone: "accent" }, { name: "Handed to a person", tone: "warm" }, { name: "Neither yet", tone: "quiet" }];
+  return dayColumns(days, days.some((one) => one.values[2] > 0) ? series : series.slice(0, 2));
 }
 
 function reasons(list) {

@@ -22,10 +22,10 @@ export class ConversationLog {
   constructor({ drawTurn, customer }) {
     this.#drawTurn = drawTurn;
     this.#customer = customer;
-    this.list = h("ol", { class: "log", role: "log", "aria-label": "Conversation", "aria-live": "off" });
+    this.list = h("ol", { class: "log" });
+    this.spoken = h("div", { role: "log", "aria-label": "Conversation", "aria-live": "off" }, this.list);
     this.tail = h("ol", { class: "log log-tail", "aria-label": "Messages on their way" });
-    this.element = h("div", { class: "log-scroll", tabindex: "0", role: "region", "aria-label": "Messages" }, this.list, this.tail);
-    this.list.setAttribute("tabindex", "-1");
+    this.element = h("div", { class: "log-scroll", tabindex: "0", role: "region", "aria-label": "Messages" }, this.spoken, this.tail);
   }
 
   /** Adds one event; events come in order of seq, and one that is here already is left alone. */
@@ -56,7 +56,7 @@ export class ConversationLog {
 
   /** From now on, what arrives is spoken. */
   goLive() {
-    this.list.setAttribute("aria-live", "polite");
+    this.spoken.setAttribute("aria-live", "polite");
   }
 
   /** Empties the log: the server's history is another one than was shown. */
@@ -65,7 +65,7 @@ export class ConversationLog {
     this.#turns.clear();
     this.#last = { day: null, author: null, at: 0 };
     replace(this.list);
-    this.list.setAttribute("aria-live", "off");
+    this.spoken.setAttribute("aria-live", "off");
   }
 
   get atEnd() {
@@ -152,7 +152,7 @@ function happening(event) {
     case "state":
       return stateLine(event);
     case "rating":
-      return `Rated ${event.score} of ${SCALES[event.survey] ?? 5}${event.comment ? `: “${event.comment}”` : ""}`;
+      return `Rated ${event.score} of ${SCALES[event.survey] ?? 5}${event.text ? `: “${event.text}”` : ""}`;
     case "feedback":
       return event.helpful ? "Found the bot's answer helpful" : "Found the bot's answer not helpful";
     default:

@@ -95,10 +95,15 @@ function signedOut(notice = "Your session has ended. Sign in to go on.") {
 }
 
 async function leaveForGood() {
-  await signOut().catch(() => {});
   forgetDrafts();
   leave();
-  replace(root, signInView(enter, { notice: "You are signed out." }));
+  let notice = "You are signed out.";
+  try {
+    await signOut();
+  } catch (error) {
+    if (error.status !== 401) notice = "The server could not be told: the session ends by itself within hours.";
+  }
+  replace(root, signInView(enter, { notice }));
 }
 
 async function start() {

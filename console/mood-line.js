@@ -2,7 +2,7 @@
 // with the threshold and the turns where a person was offered or brought in. The same figures
 // stand in a table for those who prefer or need it. Must not know where the turns come from.
 
-import { h, replace, s } from "./dom.js";
+import { h, replace, s, tableBox } from "./dom.js";
 import { ACTIONS, MOODS, score } from "./format.js";
 
 const PAD = { left: 30, right: 12 };
@@ -27,7 +27,7 @@ class MoodLine extends HTMLElement {
     "details",
     { class: "fold" },
     h("summary", null, "Show as a table"),
-    h("div", { class: "scroll-x" }, h(
+    tableBox("Mood by turn", h(
       "table",
       { class: "plain" },
       h("thead", null, h("tr", null, ["Turn", "Mood", "Frustration", "Sentiment", "Done"].map((name) => h("th", { scope: "col" }, name)))),

@@ -14,7 +14,7 @@ export function mountToasts(parent) {
  * Shows `text` for `seconds`. `action` {label, run} adds a button. Gives a function that takes
  * the toast away early.
  */
-export function toast(text, { action = null, seconds = 6, kind = "" } = {}) {
+export function toast(text, { action = null, seconds = 5, kind = "" } = {}) {
   const dismiss = () => {
     clearTimeout(timer);
     element.remove();

@@ -10,7 +10,8 @@ import { ConversationLog } from "./log.js";
 import { moodLine } from "./mood-line.js";
 import { dataPage } from "./page-data.js";
 import { listAddress } from "./transcripts.js";
-import { frustrationThreshold, turnTrace } from "./turn.js";
+import { frustrationThreshold } from "./trace.js";
+import { turnTrace } from "./turn.js";
 
 /** The page of the conversation `id`. */
 export function transcriptView(id) {
@@ -22,6 +23,7 @@ function draw({ conversation, events, turns }) {
   const log = new ConversationLog({ drawTurn: fold, customer: () => customer });
   for (const event of events) log.add(event);
   for (const turn of turns) log.addTurn(turn);
+  const csat = events.findLast((event) => event.kind === "rating" && event.survey === "csat")?.score;
   const live = conversation.state !== "closed";
   return h(
     "div",
@@ -30,8 +32,8 @@ function draw({ conversation, events, turns }) {
     h("header", { class: "page-head" },
       h("div", null,
         h("h1", null, customer),
-        h("p", { class: "row-chips" }, stateChip(conversation.state), reasonChip(conversation.reason), moodChip(conversation.mood_end ?? turns.at(-1)?.mood), csatChip(conversation.csat), sampleChip(conversation.demo))),
-      live && h("a", { class: "button", href: `#/desk/${encodeURIComponent(conversation.conversation ?? conversation.id)}` }, "Open on the desk")),
+        h("p", { class: "row-chips" }, stateChip(conversation.state), reasonChip(conversation.reason), moodChip(turns.at(-1)?.mood), csatChip(csat), sampleChip(conversation.demo))),
+      live && h("a", { class: "button", href: `#/desk/${encodeURIComponent(conversation.conversation)}` }, "Open on the desk")),
     h("div", { class: "transcript-columns" },
       h("div", { class: "transcript-main" },
         turns.length > 0 && h("section", { class: "card" }, h("h2", null, "Mood over the conversation"), moodLine(turns, frustrationThreshold(turns))),
@@ -72,7 +74,7 @@ function facts(conversation, events, turns) {
     ["Waited for a person", queued && person && person.at > queued.at && span(person.at - queued.at)],
     ["Language", conversation.locale],
     ["Page", conversation.page && breakable(conversation.page)],
-    ["Conversation", h("code", { class: "break" }, conversation.conversation ?? conversation.id)],
+    ["Conversation", h("code", { class: "break" }, conversation.conversation)],
   ].filter(([, value]) => value);
   return h("dl", { class: "facts" }, rows.map(([name, value]) => [h("dt", null, name), h("dd", null, value)]));
 }

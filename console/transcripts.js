@@ -10,7 +10,7 @@ import { icon } from "./icons.js";
 import { failure } from "./shell.js";
 
 const FILTERS = ["q", "state", "reason", "mood"];
-const PAGE = 30;
+const PAGE = 30; // rows per request
 const DEBOUNCE = 250;
 
 let lastQuery = "";

@@ -1,40 +1,10 @@
 // One customer turn as it was read and decided, for people: a fold of one line on the desk, the
-// whole decision in a transcript. `readTrace` is the only place that knows the trace's names.
-// Must not decide anything: it shows what the server stored.
+// whole decision in a transcript. Must not decide anything: it shows what the server stored.
 
-import { h } from "./dom.js";
-import { ACTIONS, ACTIONS_SHORT, reasonLabel, score, title } from "./format.js";
+import { h, tableBox } from "./dom.js";
+import { ACTIONS, ACTIONS_SHORT, plural, reasonLabel, score, title } from "./format.js";
 import { moodChip } from "./chips.js";
-
-/** The parts of a stored trace that have a place of their own on the screen. */
-export function readTrace(turn) {
-  const trace = turn.trace ?? {};
-  return {
-    intents: trace.intents ?? trace.analysis?.intents ?? [],
-    emotions: trace.emotions ?? trace.analysis?.emotions ?? [],
-    rules: trace.rules ?? [],
-    checks: trace.checks ?? [],
-    thresholds: trace.thresholds ?? {},
-    language: trace.language ?? trace.analysis?.language ?? null,
-    model: trace.model_version ?? trace.analysis?.version ?? null,
-    prompts: trace.prompts_version ?? null,
-    took: trace.took_ms ?? null,
-  };
-}
-
-/** The frustration threshold that the newest turn with one was held against, or null. */
-export function frustrationThreshold(turns) {
-  for (const turn of [...turns].reverse()) {
-    const { thresholds, checks } = readTrace(turn);
-    const found =
-      thresholds["frustration.turn"] ??
-      thresholds.frustration?.turn ??
-      checks.find((check) => check.name === "frustration.turn")?.threshold ??
-      turn.reasons?.find((reason) => reason.code === "frustration")?.threshold;
-    if (typeof found === "number") return found;
-  }
-  return null;
-}
+import { frustrationThreshold, readTrace } from "./trace.js";
 
 /** A value between 0 and 1 as a bar, with a tick where its threshold lies. */
 export function meter(name, value, { threshold = null, tone = "" } = {}) {
@@ -106,25 +76,29 @@ export function turnFold(turn) {
 
 /** Everything that is known about a turn's decision, for the transcript. */
 export function turnTrace(turn) {
-  const { intents, emotions, rules, checks, language, model, prompts, took } = readTrace(turn);
-  const versions = [model && `model ${model}`, prompts && `prompts ${prompts}`, language && `language ${language}`, took !== null && `${Math.round(took)} ms`];
+  const { by, how, rest, intents, emotions, hits, checkedRules, checks, language, model, prompts } = readTrace(turn);
+  const understood = turn.intent ? `Understood as “${title(turn.intent)}”${how ? `, by ${how}` : ""}.` : "No intent was accepted.";
+  const made = [turn.source === "rules" ? "Read by keyword rules" : "Read by the model", model, language && `language ${language}`, prompts && `prompts ${prompts}`];
   return h(
-    "section",
-    { class: "trace", "aria-label": "How this turn was read and decided" },
+    "div",
+    { class: "trace" },
     h("p", { class: "trace-decision" }, moodChip(turn.mood), h("strong", null, ACTIONS[turn.action] ?? title(turn.action))),
-    h("p", { class: "trace-intent" }, turn.intent ? `Understood as “${title(turn.intent)}”.` : "No intent was accepted."),
+    h("p", null, understood, by && ` Settled by: ${by}.`, rest && ` ${rest}`),
     turn.reasons?.length > 0 && reasonList(turn.reasons),
     h(
       "div",
       { class: "trace-columns" },
-      h("div", null, h("h4", null, "Scores"), scores(turn)),
+      h("div", null, h("h3", null, "Scores"), scores(turn)),
       intents.length > 0 &&
-        h("div", null, h("h4", null, "Likeliest intents"), intents.slice(0, 4).map((intent) => meter(intent.title ?? title(intent.name), intent.probability))),
-      topEmotions(emotions),
+        h("div", null, h("h3", null, "Likeliest intents"), intents.slice(0, 4).map((intent) => meter(title(intent.name), intent.probability))),
+      emotions.length > 0 &&
+        h("div", null, h("h3", null, "Emotions"), emotions.slice(0, 3).map((emotion) => meter(title(emotion.name), emotion.probability))),
     ),
-    rules.length > 0 && h("p", { class: "trace-rules" }, "Rules that matched: ", rules.map((rule, index) => [index > 0 && ", ", h("code", null, ruleText(rule))])),
+    hits.length > 0
+      ? h("ul", { class: "trace-rules" }, hits.map((hit) => h("li", null, `Rule ${hit.rule} (${reasonLabel(hit.reason)}) matched `, h("q", null, hit.words))))
+      : checkedRules !== null && h("p", { class: "quiet-text" }, `None of ${plural(checkedRules, "rule")} matched.`),
     checks.length > 0 && checkTable(checks),
-    h("p", { class: "quiet-text" }, [turn.source === "rules" ? "Read by keyword rules" : "Read by the model", ...versions.filter(Boolean)].join(" · ")),
+    h("p", { class: "quiet-text" }, made.filter(Boolean).join(" · ")),
     h(
       "details",
       { class: "fold" },
@@ -134,31 +108,22 @@ export function turnTrace(turn) {
   );
 }
 
-const ruleText = (rule) => (typeof rule === "string" ? rule : [rule.reason && reasonLabel(rule.reason), rule.pattern].filter(Boolean).join(": "));
-
-function topEmotions(emotions) {
-  const named = Array.isArray(emotions) ? emotions.filter((emotion) => emotion?.name) : Object.entries(emotions).map(([name, probability]) => ({ name, probability }));
-  const top = named.sort((a, b) => b.probability - a.probability).slice(0, 3);
-  if (top.length === 0) return null;
-  return h("div", null, h("h4", null, "Emotions"), top.map((emotion) => meter(title(emotion.name), emotion.probability)));
-}
-
 function checkTable(checks) {
   return h(
     "details",
     { class: "fold" },
-    h("summary", null, `${checks.length} checks against the policy`),
-    h("div", { class: "scroll-x" }, h(
+    h("summary", null, "Figures and thresholds"),
+    tableBox("Figures and thresholds", h(
       "table",
       { class: "plain" },
-      h("thead", null, h("tr", null, ["Check", "Value", "Threshold", "Result"].map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", null, checks.map((check) => h(
+      h("thead", null, h("tr", null, ["Figure", "Value", "Threshold", "Result"].map((name) => h("th", { scope: "col" }, name)))),
+      h("tbody", null, checks.map(({ name, value, threshold }) => h(
         "tr",
         null,
-        h("td", null, title(check.name)),
-        h("td", null, score(check.value)),
-        h("td", null, score(check.threshold)),
-        h("td", null, check.passed ? "met" : "not met"),
+        h("th", { scope: "row" }, name),
+        h("td", null, Number.isInteger(threshold) ? value : score(value)),
+        h("td", null, Number.isInteger(threshold) ? threshold : score(threshold)),
+        h("td", null, value >= threshold ? "reached" : "below"),
       ))),
     )),
   );

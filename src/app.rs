@@ -38,8 +38,10 @@ pub struct App {
     pub accounts: Accounts,
     /// Order of turns within a conversation.
     pub turns: TurnOrder,
-    /// Room for open sockets.
+    /// Room for customers' sockets.
     pub sockets: Arc<Semaphore>,
+    /// Room for desks, apart, so that customers cannot lock staff out.
+    pub desk_sockets: Arc<Semaphore>,
     /// Time and ids.
     pub clock: Clock,
     /// Background tasks; a stop waits for them.

@@ -34,7 +34,7 @@ pub struct Config {
     /// Texts that may wait for the model before further turns are read by rules.
     #[arg(long, env = "CANDOR_MODEL_QUEUE", default_value_t = 256)]
     pub model_queue: usize,
-    /// Open sockets at most; further ones are refused.
+    /// Customers' open sockets at most; further ones are refused.
     #[arg(long, env = "CANDOR_SOCKETS", default_value_t = 10_000)]
     pub sockets: usize,
 }

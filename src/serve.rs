@@ -16,6 +16,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// Open desks at most.
+const DESKS: usize = 1_000;
 /// How long a stop waits for work in progress.
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -93,14 +95,12 @@ pub async fn start(config: Config, listener: &TcpListener, clock: Clock) -> Resu
         accounts: Default::default(),
         turns: Default::default(),
         sockets: Arc::new(Semaphore::new(config.sockets)),
+        desk_sockets: Arc::new(Semaphore::new(DESKS)),
         clock,
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
         config,
     });
-    if !app.config.no_demo {
-        sample_day::fill(&app).await?;
-    }
     let setup_token = accounts::open_setup(&app).await?;
     Ok(Started { app, setup_token, took: begin.elapsed() })
 }
@@ -131,6 +131,20 @@ async fn open_store(config: &Config, clock: Clock) -> Result<Store, Error> {
 /// If the network fails.
 pub async fn run(app: Shared, listener: TcpListener) -> Result<(), Error> {
     app.tasks.spawn(upkeep::run(Arc::clone(&app)));
+    if !app.config.no_demo {
+        let app = Arc::clone(&app);
+        // Beside the server, whose demo shop the bot asks about orders.
+        app.tasks.clone().spawn(async move {
+            tokio::select! {
+                () = app.stop.cancelled() => {}
+                filled = sample_day::fill(&app) => {
+                    if let Err(error) = filled {
+                        tracing::error!(%error, "the sample day could not be written");
+                    }
+                }
+            }
+        });
+    }
     let stop = app.stop.clone();
     // A chat frame is small and must not wait for the next one.
     let listener = listener.tap_io(|stream| {

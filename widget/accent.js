@@ -8,6 +8,7 @@ const INK = [18, 24, 22];
 const LIGHT_PANEL = [246, 248, 247];
 const DARK_PANEL = [32, 38, 36];
 const READABLE = 4.6; // AA asks for 4.5; the rest is for rounding
+const STRONG = 5.5; // links stand on tinted bubbles as well
 const BRIGHT = 7; // on dark, a colour at the bare minimum looks switched off
 
 /**
@@ -24,7 +25,7 @@ export function accentProperties(accent, probe) {
   return {
     "--accent": css(fill),
     "--on-accent": css(text),
-    "--accent-ink-light": css(shift(rgb, [0, 0, 0], (colour) => contrast(colour, LIGHT_PANEL) >= READABLE)),
+    "--accent-ink-light": css(shift(rgb, [0, 0, 0], (colour) => contrast(colour, LIGHT_PANEL) >= STRONG)),
     "--accent-ink-dark": css(shift(rgb, WHITE, (colour) => contrast(colour, DARK_PANEL) >= BRIGHT)),
   };
 }

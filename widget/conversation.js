@@ -26,6 +26,7 @@ export class Conversation extends EventTarget {
   #gapTimer = 0;
   #readSeq = 0;
   #sentRead = 0;
+  #openNow = true;
 
   /** The connection's status, see connection.js. */
   status = "connecting";
@@ -37,6 +38,8 @@ export class Conversation extends EventTarget {
   business = "";
   botName = "";
   greeting = "";
+  /** The business's own question for the rating, or an empty string. */
+  rateText = "";
   disclosure = null;
   /** Is a person there? */
   open = true;
@@ -224,6 +227,7 @@ export class Conversation extends EventTarget {
         return this.#apply(frame);
       case "resumed":
         this.replaying = false;
+        this.open = this.#openNow; // replayed events tell how it was then
         if (this.#log.check(frame.seq) === GAP) this.#connection.restart();
         return this.#changed();
       case "ack":
@@ -263,7 +267,8 @@ export class Conversation extends EventTarget {
     this.botName = frame.bot_name ?? "";
     this.greeting = frame.greeting ?? "";
     this.disclosure = frame.disclosure ?? null;
-    this.open = frame.open !== false;
+    this.rateText = frame.rate ?? "";
+    this.#openNow = this.open = frame.open !== false;
     this.wait = frame.wait ?? this.wait;
     if (!this.replaying) this.owner = frame.state ?? this.owner;
     this.#changed();
@@ -322,12 +327,13 @@ export class Conversation extends EventTarget {
     this.position = event.position ?? null;
     this.wait = event.wait ?? null;
     if (typeof event.open === "boolean") this.open = event.open;
+    if (!this.replaying) this.#openNow = this.open;
     if (event.state === "assigned") this.agent = event.agent?.name ?? event.from?.name ?? "";
     if (event.state !== "assigned") this.#setTyping(null);
     if (!this.replaying) this.dispatchEvent(new CustomEvent("owner", { detail: { state: this.owner } }));
     const quiet = event.state === "offered" || (event.state === "bot" && !["queued", "assigned"].includes(before));
     if (quiet) return null;
-    return { ...base, state: event.state, before, agent: this.agent, reasonText: event.reason_text };
+    return { ...base, state: event.state, before, agent: this.agent, open: this.open, reasonText: event.reason_text };
   }
 
   #send(id, text) {

@@ -24,7 +24,16 @@ export class Entries {
 
   /** Makes the log show the conversation; touches only what differs. */
   sync(conversation) {
-    const wanted = conversation.welcomed ? this.#items(conversation) : [];
+    const entries = conversation.entries;
+    const wanted = conversation.welcomed ? this.#items(conversation, entries) : [];
+    // What each drawn entry may look at; made once, because a log can be long.
+    const now = {
+      owner: conversation.owner,
+      online: conversation.status === "online",
+      newest: entries.at(-1),
+      newestOwn: entries.findLast((entry) => entry.role === "customer" && entry.kind === "message"),
+      byKey: new Map(entries.map((entry) => [entry.key, entry])),
+    };
     const kept = new Set(wanted.map(({ key }) => key));
     for (const [key, { node }] of this.#drawn) {
       if (kept.has(key)) continue;
@@ -38,14 +47,14 @@ export class Entries {
         drawn = item.draw();
         this.#drawn.set(item.key, drawn);
       }
-      drawn.update?.(conversation);
+      drawn.update?.(now);
       // A node that is already in place is never moved: moving would announce it again.
       if (drawn.node === cursor) cursor = cursor.nextSibling;
       else this.#list.insertBefore(drawn.node, cursor);
     }
   }
 
-  #items(conversation) {
+  #items(conversation, entries) {
     const items = [];
     if (conversation.disclosure) {
       const { text, version } = conversation.disclosure;
@@ -56,7 +65,7 @@ export class Entries {
       items.push({ key: "greeting", draw: () => this.#message(greeting, conversation.business) });
     }
     let day = null;
-    for (const entry of conversation.entries) {
+    for (const entry of entries) {
       const entryDay = new Date(entry.at).toDateString();
       if (day !== null && entryDay !== day) {
         items.push({ key: `day ${entryDay}`, draw: () => this.#system(this.#texts.day(entry.at)) });
@@ -82,7 +91,7 @@ export class Entries {
   }
 
   #system(text, detail = "") {
-    const node = make("div", { class: "system", dir: "auto" });
+    const node = make("div", { class: "system" });
     node.append(markdown(text));
     if (detail) node.append(markdown(detail));
     return { node };
@@ -92,21 +101,14 @@ export class Entries {
   #systemText(entry) {
     const texts = this.#texts;
     if (entry.kind !== "state") return [entry.text ?? ""];
-    const named = { agent: entry.agent };
-    switch (entry.state) {
-      case "queued": {
-        const again = entry.before === "assigned";
-        const own = texts.say(again ? "returnedToQueue" : "passedOn");
-        const [first, second] = [entry.reasonText, entry.text].filter(Boolean);
-        return [first ?? own, second === first ? "" : second];
-      }
-      case "assigned":
-        return [entry.text || (entry.agent ? texts.say("joined", named) : texts.say("joinedNameless"))];
-      case "closed":
-        return [entry.text || texts.say("closed")];
-      default:
-        return [entry.text || texts.say("returned")];
-    }
+    const own = {
+      queued: () => texts.say(entry.before === "assigned" ? "returnedToQueue" : entry.open ? "passedOn" : "passedOnNobody"),
+      assigned: () => (entry.agent ? texts.say("joined", { agent: entry.agent }) : texts.say("joinedNameless")),
+      closed: () => texts.say("closed"),
+      bot: () => texts.say("returned"),
+    };
+    const [first, second] = [entry.reasonText, entry.text].filter(Boolean);
+    return [first ?? own[entry.state]?.() ?? "", second];
   }
 
   // A message of the bot or of a person, with its label on every one.
@@ -123,11 +125,11 @@ export class Entries {
     const node = make("div", { class: `message ${bot ? "bot" : "agent"}` }, label, bubble, meta);
     if (!entry.seq) return { node };
     const extras = { options: null, thumbs: null };
-    const update = (conversation) => {
-      const newest = conversation.entries.at(-1) === entry;
-      const live = newest && conversation.owner !== "closed" && conversation.owner !== "assigned";
+    const update = (now) => {
+      const newest = now.newest === entry;
+      const live = newest && now.owner !== "closed" && now.owner !== "assigned";
       this.#place(extras, "options", node, live && entry.options.length > 0, () => this.#options(entry));
-      const asked = newest && conversation.owner === "bot" && !entry.offer && entry.options.length === 0;
+      const asked = newest && now.owner === "bot" && !entry.offer && entry.options.length === 0;
       this.#place(extras, "thumbs", meta, bot && (asked || entry.helpful !== null), () => this.#thumbs(entry));
       extras.thumbs?.update();
     };
@@ -185,28 +187,28 @@ export class Entries {
     if (left && entry.email) {
       bubble.append(make("p", { class: "small" }, this.#texts.say("leftReply", { email: entry.email })));
     }
-    const update = (conversation) => {
-      const now = conversation.entries.find((other) => other.key === entry.key) ?? entry;
-      const failed = now.sending === "failed";
+    const update = (now) => {
+      // The confirmed entry takes the place of the one that was waiting, under the same key.
+      const current = now.byKey.get(entry.key) ?? entry;
+      const failed = current.sending === "failed";
       node.classList.toggle("failed", failed);
-      node.classList.toggle("pending", now.sending === "sending");
-      const text = this.#sendingText(now, conversation);
+      node.classList.toggle("pending", current.sending === "sending");
+      const text = this.#sendingText(current, now);
       if (state.textContent !== text) state.replaceChildren(...(failed ? [icon("warn", 14)] : []), text);
-      retry.onclick = () => this.#actions.retry(now);
-      if (failed && now.error !== "too_long" && conversation.owner !== "closed") meta.append(retry);
+      retry.onclick = () => this.#actions.retry(current);
+      if (failed && current.error !== "too_long" && now.owner !== "closed") meta.append(retry);
       else retry.remove();
     };
     return { node, update };
   }
 
-  #sendingText(entry, conversation) {
+  #sendingText(entry, now) {
     if (entry.sending === "failed") {
       if (entry.error === "too_long") return this.#texts.say("failedTooLong");
       return this.#texts.say(entry.error === "rate_limited" ? "failedTooFast" : "failed");
     }
-    if (entry.sending === "sending") return this.#texts.say(conversation.status === "online" ? "sending" : "waitingToSend");
-    const newest = conversation.entries.filter((other) => other.role === "customer" && other.kind === "message").at(-1);
-    return newest?.key === entry.key ? this.#texts.say("sent") : "";
+    if (entry.sending === "sending") return this.#texts.say(now.online ? "sending" : "waitingToSend");
+    return now.newestOwn?.key === entry.key ? this.#texts.say("sent") : "";
   }
 
   #time(at) {

@@ -8,8 +8,8 @@ import { make } from "./dom.js";
 const COMMENT_LENGTH = 1_000;
 const TEXT_LENGTH = 4_000;
 
-/** Score 1 to 5 in words, an optional comment. `rate(score, comment)`, `skip()`. */
-export function ratingForm(texts, { rate, skip }) {
+/** Score 1 to 5 in words, an optional comment. `question` replaces ours; `rate(score, comment)`, `skip()`. */
+export function ratingForm(texts, { question, rate, skip }) {
   const problem = make("p", { class: "problem", role: "alert" });
   const comment = make("textarea", { id: "comment", rows: 2, maxlength: COMMENT_LENGTH, dir: "auto" });
   const send = make("button", { class: "primary", type: "submit" }, texts.say("sendRating"));
@@ -30,7 +30,7 @@ export function ratingForm(texts, { rate, skip }) {
   send.hidden = true;
   const form = make("form", { class: "form rating", novalidate: true },
     make("fieldset", { class: "scores", role: "radiogroup", "aria-labelledby": "rate-title" },
-      make("legend", { id: "rate-title", class: "form-title" }, texts.say("rateTitle")),
+      make("legend", { id: "rate-title", class: "form-title" }, question || texts.say("rateTitle")),
       make("div", { class: "score-row" }, scores)),
     more, problem,
     make("div", { class: "buttons" },
@@ -39,7 +39,7 @@ export function ratingForm(texts, { rate, skip }) {
     event.preventDefault();
     const score = Number(form.elements.score.value);
     if (!score) return;
-    await submit(send, problem, texts.say("ratingFailed"), () => rate(score, comment.value.trim()));
+    await submit(send, problem, () => texts.say("ratingFailed"), () => rate(score, comment.value.trim()));
   });
   return form;
 }
@@ -48,7 +48,7 @@ export function ratingForm(texts, { rate, skip }) {
 export function leaveForm(texts, { leave, later, draft }) {
   const problem = make("p", { class: "problem", role: "alert" });
   const email = make("input", { id: "email", type: "email", autocomplete: "email", inputmode: "email", maxlength: 254 });
-  const text = make("textarea", { id: "left-text", rows: 3, maxlength: TEXT_LENGTH, required: true, dir: "auto" });
+  const text = make("textarea", { id: "left-text", rows: 2, maxlength: TEXT_LENGTH, required: true, dir: "auto" });
   text.value = draft;
   const send = make("button", { class: "primary", type: "submit" }, texts.say("leaveSend"));
   const form = make("form", { class: "form leave", novalidate: true, "aria-labelledby": "leave-title" },
@@ -69,21 +69,22 @@ export function leaveForm(texts, { leave, later, draft }) {
     for (const field of [text, email]) field.removeAttribute("aria-invalid");
     if (!text.value.trim()) return refuse(text, texts.say("leaveEmpty"));
     if (!email.validity.valid) return refuse(email, texts.say("leaveEmailWrong"));
-    await submit(send, problem, texts.say("leaveFailed"), () => leave(text.value.trim(), email.value.trim()));
+    await submit(send, problem, (code) => texts.say(code === "invalid" ? "leaveEmailWrong" : "leaveFailed"), () => leave(text.value.trim(), email.value.trim()));
   });
   return form;
 }
 
 // Off while it is stored; on again, with the reason, when that failed.
+// `aria-disabled`, because a disabled button would drop the focus.
 async function submit(button, problem, failure, store) {
-  if (button.disabled) return;
-  button.disabled = true;
+  if (button.ariaDisabled === "true") return;
+  button.ariaDisabled = "true";
   problem.textContent = "";
   try {
     await store();
-  } catch {
-    problem.textContent = failure;
+  } catch (error) {
+    problem.textContent = failure(error.code);
   } finally {
-    button.disabled = false;
+    button.ariaDisabled = "false";
   }
 }

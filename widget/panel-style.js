@@ -27,6 +27,7 @@ export const panelSheet = sheet(`
 :host([position="right"]) .panel { inset-inline: auto; right: var(--edge); }
 @keyframes rise { from { opacity: 0; transform: translateY(10px); } }
 
+.header, .strip, .banner { flex: none; }
 .header {
   display: flex;
   align-items: center;
@@ -195,8 +196,16 @@ export const panelSheet = sheet(`
   .composer-field, .field input, .field textarea { font-size: 16px; }
 }
 @media (max-height: 420px) {
-  /* A small window at high zoom: everything scrolls together, so that nothing is squeezed away. */
+  .header { padding-block: 6px; }
+  .avatar { width: 32px; height: 32px; }
+  .strip { padding-block: 4px; }
+  .foot .composer { padding-block: 6px; }
+  /* Above a screen keyboard there may be next to nothing left: then the panel scrolls. */
   .panel { overflow-y: auto; }
+  .middle { min-height: 110px; }
+}
+@media (max-height: 320px) {
+  /* A small window at high zoom: everything scrolls together, so that nothing is squeezed away. */
   .middle { flex: 1 0 auto; }
   .log { overflow: visible; }
   .foot { max-height: none; overflow: visible; }
@@ -306,7 +315,7 @@ legend.form-title { margin-block-end: 10px; }
 .problem:empty { display: none; }
 .buttons { display: flex; justify-content: flex-end; flex-wrap: wrap; gap: 8px; }
 .primary { min-height: 40px; padding: 8px 18px; border-radius: 20px; font-weight: 650; color: var(--on-accent); background: var(--accent); }
-.primary:disabled { opacity: .6; cursor: progress; }
+.primary[aria-disabled="true"] { opacity: .6; cursor: progress; }
 .primary.wide { width: 100%; }
 .quiet { min-height: 40px; padding: 8px 14px; border-radius: 20px; font-weight: 600; color: var(--ink-soft); }
 .quiet:hover { color: var(--ink); background: var(--canvas); }
@@ -314,7 +323,7 @@ legend.form-title { margin-block-end: 10px; }
 .score-row { display: grid; grid-template-columns: repeat(5, 1fr); gap: 6px; }
 .score { position: relative; display: block; cursor: pointer; }
 .score input { position: absolute; inset: 0; width: 100%; height: 100%; opacity: 0; cursor: pointer; appearance: none; }
-.score-face { display: flex; flex-direction: column; align-items: center; gap: 1px; min-height: 58px; padding: 8px 2px 7px; border: 1px solid var(--line-strong); border-radius: 12px; text-align: center; background: var(--surface); }
+.score-face { height: 100%; display: flex; flex-direction: column; align-items: center; gap: 1px; min-height: 58px; padding: 8px 2px 7px; border: 1px solid var(--line-strong); border-radius: 12px; text-align: center; background: var(--surface); }
 .score-face b { font-size: 17px; font-weight: 650; line-height: 1.3; }
 .score-face span { max-width: 100%; font-size: 11.5px; line-height: 1.25; overflow-wrap: anywhere; color: var(--ink-soft); }
 @media (hover: hover) { .score input:hover + .score-face { background: var(--tint); } }

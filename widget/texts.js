@@ -1,10 +1,10 @@
 // Every word of the widget that does not come from the server, one object per locale.
 //
 // It knows: texts, plural forms, and how a wait or a time is written.
-// It must not know: the DOM. `{name}` is filled in by `fill`.
+// It must not know: the DOM.
 
 const en = {
-  direction: "ltr",
+  direction: "ltr", // of the text; the panel is laid out by it
   openChat: "Open chat",
   openChatUnread: { one: "Open chat, {count} unread message", other: "Open chat, {count} unread messages" },
   closeChat: "Close chat",
@@ -34,7 +34,8 @@ const en = {
   headerQueue: "Waiting for a person",
   headerClosed: "Conversation closed",
 
-  passedOn: "You are being passed to a person.",
+  passedOn: "Handed over. A person will join you here.",
+  passedOnNobody: "Handed over. Nobody is here right now.",
   joined: "{agent} joined. {agent} is a person.",
   joinedNameless: "A person joined.",
   returned: "You are back with the AI assistant.",
@@ -79,7 +80,7 @@ const en = {
   newConversation: "Start a new conversation",
 
   leaveTitle: "Leave a message",
-  leaveIntro: "A person reads it as soon as somebody is back. With an email address the answer can reach you after you leave.",
+  leaveIntro: "With an email address the answer can reach you after you have left this page.",
   leaveEmail: "Email (optional)",
   leaveText: "Your message",
   leaveSend: "Leave message",
@@ -109,7 +110,7 @@ export class Texts {
     this.#plural = new Intl.PluralRules(this.locale);
     // The customer's own language writes the clock, as long as the browser knows the tag.
     const clock = supported(wanted) ? wanted : this.locale;
-    this.#time = new Intl.DateTimeFormat(clock, { hour: "2-digit", minute: "2-digit" });
+    this.#time = new Intl.DateTimeFormat(clock, { hour: "numeric", minute: "2-digit" });
     this.#day = new Intl.DateTimeFormat(this.locale, { weekday: "long", day: "numeric", month: "long" });
   }
 
@@ -120,8 +121,15 @@ export class Texts {
   /** One text, filled in; `count` chooses the plural form. */
   say(name, values = {}) {
     const text = this.#texts[name];
-    if (typeof text === "string") return fill(text, values);
-    return fill(text[this.#plural.select(values.count)] ?? text.other, values);
+    const form = typeof text === "string" ? text : (text[this.#plural.select(values.count)] ?? text.other);
+    return form.replace(/\{(\w+)\}/g, (whole, key) => (key in values ? this.#isolate(String(values[key])) : whole));
+  }
+
+  // A name in the other direction must not turn the sentence around it.
+  #isolate(value) {
+    const other = this.direction === "rtl" ? /[A-Za-z]/ : /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]/;
+    const bare = value.replace(/[\u202a-\u202e\u2066-\u2069]/g, "");
+    return other.test(bare) ? `\u2068${bare}\u2069` : bare;
   }
 
   /** The word for a satisfaction score from 1 to 5. */
@@ -149,10 +157,6 @@ export class Texts {
     if (low >= high) return this.say("waitAbout", { count: high });
     return this.say("waitRange", { low, high });
   }
-}
-
-function fill(text, values) {
-  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
 function supported(locale) {

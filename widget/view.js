@@ -79,8 +79,8 @@ export class View {
     }, parts.list, parts.typing);
     parts.jump = make("button", { type: "button", class: "jump", hidden: true, onclick: () => this.#follow() }, icon("down", 16), say("newMessages"));
     parts.foot = make("div", { class: "foot", tabindex: -1 });
-    return make("section", { class: "panel", role: "dialog", tabindex: -1, "aria-labelledby": "title", hidden: true, dir: this.#texts.direction, lang: this.#texts.locale },
-      make("header", { class: "header" }, parts.avatar,
+    return make("section", { class: "panel", role: "dialog", tabindex: -1, "aria-labelledby": "title", hidden: true, dir: this.#texts.direction, lang: this.#texts.locale, onscroll: () => this.#scrolled() },
+      make("div", { class: "header" }, parts.avatar,
         make("div", { class: "heading", id: "title" }, parts.title, parts.who),
         make("button", { type: "button", class: "icon-button", "aria-label": say("closeChat"), title: say("closeChat"), onclick: close }, icon("close", 20))),
       parts.strip, parts.banner,
@@ -226,6 +226,7 @@ export class View {
     switch (name) {
       case "rating":
         return [ratingForm(texts, {
+          question: conversation.rateText,
           rate: (score, comment) => conversation.rate(score, comment),
           skip: () => {
             this.#memory.set("skipped", this.#memory.get("conversation"));
@@ -287,7 +288,9 @@ export class View {
 
   #scrolled() {
     const { log, jump } = this.#parts;
-    this.#following = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END;
+    // In a very small window the whole panel scrolls instead of the log.
+    const rest = [log, this.node].map((part) => part.scrollHeight - part.scrollTop - part.clientHeight);
+    this.#following = Math.max(...rest) < NEAR_END;
     if (this.#following) jump.hidden = true;
   }
 
@@ -301,6 +304,7 @@ export class View {
     const { log, jump } = this.#parts;
     if (this.#conversation.entries.length === 0) return;
     log.scrollTop = log.scrollHeight;
+    this.node.scrollTop = this.node.scrollHeight;
     jump.hidden = true;
   }
 }

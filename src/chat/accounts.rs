@@ -83,12 +83,18 @@ pub fn is_setup_token(app: &App, offered: &str) -> bool {
 /// # Errors
 /// `WrongCredentials` for a bad token; `Field` for a bad field; storage errors.
 pub async fn set_up(app: &App, offered: &str, application: Application) -> Result<Session> {
-    if !is_setup_token(app, offered) {
-        return Err(Error::WrongCredentials);
+    // Taken before it is used, so that two requests at once cannot both use it.
+    let taken = {
+        let mut setup = app.accounts.setup.lock().unwrap_or_else(PoisonError::into_inner);
+        setup.take_if(|hash| *hash == token::hash(offered)).ok_or(Error::WrongCredentials)?
+    };
+    match create(app, Application { role: Role::Manager, ..application }).await {
+        Ok(agent) => open_session(app, agent).await,
+        Err(error) => {
+            *app.accounts.setup.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
+            Err(error)
+        }
     }
-    let agent = create(app, Application { role: Role::Manager, ..application }).await?;
-    *app.accounts.setup.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    open_session(app, agent).await
 }
 
 /// Makes an account.

@@ -5,16 +5,19 @@
 use super::{Error, Result, text, turn};
 use crate::app::App;
 use crate::bus::Signal;
-use crate::domain::{Agent, AgentId, Author, ConversationId, EventKind, Visibility};
+use crate::domain::{Agent, AgentId, Author, ConversationId, EventKind, Presence, Visibility};
 use crate::store::{self, Appended, Change, Guard, NewEvent};
 use uuid::Uuid;
 
-/// Takes a conversation from the queue, or over from the bot.
+/// Takes a conversation from the queue, over from the bot, or from a colleague who has no desk open
+/// any more: nobody is left with a person who is not there.
 ///
 /// # Errors
 /// `NotOwner` if somebody has it already or it is closed.
 pub async fn claim(app: &App, agent: &Agent, conversation: ConversationId) -> Result<Appended> {
-    let change = Change::Claim { agent: agent.id, name: agent.name.clone() };
+    let holder = app.store.conversation(conversation).await?.and_then(|found| found.agent_id);
+    let from = holder.filter(|holder| app.desk.presence(*holder) == Presence::Offline);
+    let change = Change::Claim { agent: agent.id, name: agent.name.clone(), from };
     change_owner(app, conversation, change, Some(app.prompts.handoff().claimed(&agent.name))).await
 }
 

@@ -67,31 +67,36 @@ pub fn announce(app: &App, conversation: ConversationId) {
     app.bus.publish(&Signal::Changed(conversation));
 }
 
-/// Answers the turn in the background; a failure is logged and left to `upkeep`.
-pub fn answer_later(app: &Shared, conversation: ConversationId, seq: i64) {
+/// Answers the conversation in the background; a failure is logged and left to `upkeep`.
+pub fn answer_later(app: &Shared, conversation: ConversationId) {
     let app_of_task = Arc::clone(app);
     app.tasks.spawn(async move {
-        if let Err(error) = answer(&app_of_task, conversation, seq).await {
-            tracing::error!(%conversation, seq, %error, "a turn could not be answered yet");
+        if let Err(error) = answer(&app_of_task, conversation).await {
+            tracing::error!(%conversation, %error, "a turn could not be answered yet");
         }
     });
 }
 
-/// Reads the customer event `seq`, decides, and stores the answer. Safe to call again.
+/// Answers every turn of the conversation that has no answer yet, in the order of the log. Safe to
+/// call again, and for several turns at once: whoever comes first does the work.
 ///
 /// # Errors
 /// Storage errors. The model's failures are none: rules read the turn then.
-pub async fn answer(app: &App, id: ConversationId, seq: i64) -> Result<()> {
+pub async fn answer(app: &App, id: ConversationId) -> Result<()> {
     let _turn = app.turns.take(id).await;
-    if app.store.has_turn(id, seq).await? {
-        return Ok(());
+    for seq in app.store.unread_turns(id).await? {
+        answer_one(app, id, seq).await?;
     }
+    Ok(())
+}
+
+async fn answer_one(app: &App, id: ConversationId, seq: i64) -> Result<()> {
     let conversation = app.store.conversation(id).await?.ok_or(store::Error::NotFound)?;
     let event = app.store.event(id, seq).await?.ok_or(store::Error::NotFound)?;
     if conversation.state.is_bot() {
         app.bus.publish(&Signal::Typing(id, Author::Bot, Some(app.prompts.business().bot_name.clone())));
     }
-    let write = decide(app, &conversation, &event).await?;
+    let write = decide(app, &conversation, &event, app.desk.is_staffed()).await?;
     let queued = write.next.as_ref().is_some_and(|next| next.state == State::Queued);
     let outcome = app.store.record_turn(write).await?;
     announce(app, id);
@@ -101,11 +106,12 @@ pub async fn answer(app: &App, id: ConversationId, seq: i64) -> Result<()> {
     Ok(())
 }
 
-/// Reads and decides one customer event, without storing anything.
+/// Reads and decides one customer event, without storing anything. `staffed` is whether anybody is
+/// at the desk, which a hand-over says.
 ///
 /// # Errors
 /// Storage errors.
-pub async fn decide(app: &App, conversation: &Conversation, event: &Event) -> Result<TurnWrite> {
+pub async fn decide(app: &App, conversation: &Conversation, event: &Event, staffed: bool) -> Result<TurnWrite> {
     let prompts = &app.prompts;
     let button = event.kind == EventKind::HumanRequest;
     let typed = event.text.as_deref().unwrap_or_default();
@@ -123,7 +129,7 @@ pub async fn decide(app: &App, conversation: &Conversation, event: &Event) -> Re
         None => None,
     };
     let mut rendered = dialogue::render(prompts, &decision.reply, outcome.as_ref());
-    let next = next_state(app, &decision, conversation.state, &mut rendered).await?;
+    let next = next_state(app, &decision, conversation.state, staffed, &mut rendered).await?;
     Ok(TurnWrite {
         record: record(app, event, &analysis, &decision),
         reply: (!rendered.text.is_empty()).then(|| bot_message(app, &decision, rendered)),
@@ -176,6 +182,7 @@ async fn next_state(
     app: &App,
     decision: &Decision,
     now: State,
+    staffed: bool,
     rendered: &mut Rendered,
 ) -> Result<Option<NextState>> {
     let state = decision.next_state(now);
@@ -186,7 +193,6 @@ async fn next_state(
     let mut next = NextState { state, reason, priority: 0, data: Map::new() };
     if state == State::Queued {
         next.priority = next.reason.as_deref().and_then(|code| app.prompts.reason(code)).map_or(0, |texts| texts.priority);
-        let staffed = app.desk.is_staffed();
         let texts = app.prompts.handoff();
         rendered.text.push_str("\n\n");
         rendered.text.push_str(if staffed { &texts.queued } else { &texts.nobody_here });

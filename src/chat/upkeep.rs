@@ -14,10 +14,10 @@ pub async fn run(app: Shared) {
     let mut grace = Duration::ZERO;
     loop {
         match app.store.unanswered(app.clock.now().before(grace)).await {
-            Ok(turns) => {
-                for (conversation, seq) in turns {
-                    if let Err(error) = turn::answer(&app, conversation, seq).await {
-                        tracing::error!(%conversation, seq, %error, "an unanswered turn stays unanswered");
+            Ok(conversations) => {
+                for conversation in conversations {
+                    if let Err(error) = turn::answer(&app, conversation).await {
+                        tracing::error!(%conversation, %error, "an unanswered turn stays unanswered");
                     }
                 }
             }

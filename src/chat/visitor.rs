@@ -4,7 +4,7 @@
 use super::{Error, Result, turn};
 use crate::app::App;
 use crate::domain::{Author, Conversation, ConversationId, EventKind, VisitorId};
-use crate::store::{Appended, Guard, NewEvent, Opening};
+use crate::store::{self, Appended, Guard, NewEvent, Opening};
 use crate::token;
 use serde_json::json;
 use uuid::Uuid;
@@ -73,7 +73,7 @@ pub async fn enter(app: &App, arrival: Arrival) -> Result<Entry> {
             app.store.open_conversation(opening).await?
         }
     };
-    let conversation = app.store.conversation(id).await?.ok_or(crate::store::Error::NotFound)?;
+    let conversation = app.store.conversation(id).await?.ok_or(store::Error::NotFound)?;
     Ok(Entry { visitor, token: minted, conversation })
 }
 
@@ -185,7 +185,11 @@ pub async fn leave_message(
         let mut thanks = NewEvent::new(EventKind::Message, Author::Bot, app.clock.now());
         thanks.author_name = Some(app.prompts.business().bot_name.clone());
         thanks.text = Some(app.prompts.handoff().left_message_thanks.clone());
-        app.store.append(conversation, Guard::Exists, thanks).await?;
+        // A person may have come in this very moment; then the bot has nothing to say.
+        match app.store.append(conversation, Guard::Unassigned, thanks).await {
+            Ok(_) | Err(store::Error::NotOwner) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     turn::announce(app, conversation);
     Ok(appended)

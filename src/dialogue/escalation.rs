@@ -71,9 +71,15 @@ pub(super) fn hard(turn: &Turn<'_>, hits: &[Hit], prompts: &Prompts) -> Vec<Reas
 
 /// An intent that leads to a person: handed over if read surely, offered if not.
 pub(super) fn of_intent(reading: &Reading, analysis: &Analysis, prompts: &Prompts) -> Verdict {
-    let Meaning::Intent(name) = &reading.meaning else { return Verdict::Stay };
-    let Some(intent) = prompts.intent(name) else { return Verdict::Stay };
-    let Some(code) = intent.kind.hard_reason() else { return Verdict::Stay };
+    let Meaning::Intent(name) = &reading.meaning else {
+        return Verdict::Stay;
+    };
+    let Some(intent) = prompts.intent(name) else {
+        return Verdict::Stay;
+    };
+    let Some(code) = intent.kind.hard_reason() else {
+        return Verdict::Stay;
+    };
     let least = super::understanding::gates(analysis, prompts.policy()).hard_probability;
     let reason = Reason {
         code: code.to_owned(),
@@ -81,30 +87,51 @@ pub(super) fn of_intent(reading: &Reading, analysis: &Analysis, prompts: &Prompt
         value: Some(reading.probability),
         threshold: Some(least),
     };
-    if reading.probability >= least { Verdict::Handoff(vec![reason]) } else { Verdict::Offer(vec![reason]) }
+    if reading.probability >= least {
+        Verdict::Handoff(vec![reason])
+    } else {
+        Verdict::Offer(vec![reason])
+    }
 }
 
 /// The customer's yes to an offer, with what the offer was for.
 pub(super) fn accepted(turn: &Turn<'_>, reading: &Reading) -> Option<Vec<Reason>> {
     let offered = turn.before.offered.as_deref()?;
     (reading.meaning == Meaning::Accept).then(|| {
-        vec![plain("offer_accepted", "accepted the offer of a person"), plain(offered, "the reason of the offer")]
+        vec![
+            plain("offer_accepted", "accepted the offer of a person"),
+            plain(offered, "the reason of the offer"),
+        ]
     })
 }
 
 /// Gathers the figures for [`soft`].
-pub(super) fn figures(turn: &Turn<'_>, analysis: &Analysis, candidate: &Candidate, policy: &Policy) -> Figures {
+pub(super) fn figures(
+    turn: &Turn<'_>,
+    analysis: &Analysis,
+    candidate: &Candidate,
+    policy: &Policy,
+) -> Figures {
     let history = &turn.before.history;
     let run = |holds: &dyn Fn(&PastTurn) -> bool| {
-        u32::try_from(history.iter().rev().take_while(|past| holds(past)).count()).unwrap_or(u32::MAX)
+        u32::try_from(history.iter().rev().take_while(|past| holds(past)).count())
+            .unwrap_or(u32::MAX)
     };
     let frustrated = analysis.frustration >= policy.frustration.turn;
     let run_of_frustration = run(&|past| past.frustration >= policy.frustration.turn);
     let run_of_failures = run(&|past| past.failed);
-    let failures_in_a_row = if candidate.failed { run_of_failures + 1 } else { 0 };
+    let failures_in_a_row = if candidate.failed {
+        run_of_failures + 1
+    } else {
+        0
+    };
     Figures {
         frustration: analysis.frustration,
-        frustrated_in_a_row: if frustrated { run_of_frustration + 1 } else { 0 },
+        frustrated_in_a_row: if frustrated {
+            run_of_frustration + 1
+        } else {
+            0
+        },
         rise: rise(history, analysis.frustration, policy),
         failed: candidate.failed,
         failures_in_a_row,
@@ -115,15 +142,19 @@ pub(super) fn figures(turn: &Turn<'_>, analysis: &Analysis, candidate: &Candidat
 
 /// A rise over three turns, each step of it real: a jump in one step may be one loud word.
 fn rise(history: &[PastTurn], now: f32, policy: &Policy) -> Option<f32> {
-    let [.., first, second] = history else { return None };
+    let [.., first, second] = history else {
+        return None;
+    };
     let (first, second) = (first.frustration, second.frustration);
-    let steady = second - first >= policy.frustration.rise_step && now - second >= policy.frustration.rise_step;
+    let steady = second - first >= policy.frustration.rise_step
+        && now - second >= policy.frustration.rise_step;
     steady.then_some(now - first)
 }
 
 fn rest(turn: &Turn<'_>, analysis: &Analysis, failures: u32, policy: &Policy) -> Option<Rest> {
     let within = |since: Option<u32>, turns: u32| since.is_some_and(|since| since < turns);
-    let worse = analysis.frustration >= policy.frustration.single || failures > policy.failures.in_a_row;
+    let worse =
+        analysis.frustration >= policy.frustration.single || failures > policy.failures.in_a_row;
     if within(turn.before.since_return, policy.cooldown.after_return) {
         Some(Rest::Returned)
     } else if within(turn.before.since_decline, policy.cooldown.after_decline) && !worse {
@@ -134,24 +165,40 @@ fn rest(turn: &Turn<'_>, analysis: &Analysis, failures: u32, policy: &Policy) ->
 }
 
 /// Soft reasons: an offer at first, a hand-over when they are still there on the turn after it.
-pub(super) fn soft(turn: &Turn<'_>, reading: &Reading, hits: &[Hit], figures: &Figures, prompts: &Prompts) -> Verdict {
+pub(super) fn soft(
+    turn: &Turn<'_>,
+    reading: &Reading,
+    hits: &[Hit],
+    figures: &Figures,
+    prompts: &Prompts,
+) -> Verdict {
     // A clear no is respected, whatever its tone.
     if matches!(reading.meaning, Meaning::Decline(_)) || figures.rest.is_some() {
         return Verdict::Stay;
     }
     if turn.before.offered.is_some() {
         let reasons = persisting(hits, figures, prompts);
-        return if reasons.is_empty() { Verdict::Stay } else { Verdict::Handoff(reasons) };
+        return if reasons.is_empty() {
+            Verdict::Stay
+        } else {
+            Verdict::Handoff(reasons)
+        };
     }
     let mut reasons = of_rules(hits);
     reasons.extend(of_frustration(figures, prompts.policy()));
     reasons.extend(of_failures(figures, prompts.policy()));
-    if reasons.is_empty() { Verdict::Stay } else { Verdict::Offer(reasons) }
+    if reasons.is_empty() {
+        Verdict::Stay
+    } else {
+        Verdict::Offer(reasons)
+    }
 }
 
 fn of_rules(hits: &[Hit]) -> Vec<Reason> {
     let offers = hits.iter().filter(|hit| hit.action == RuleAction::Offer);
-    offers.map(|hit| plain(&hit.reason, &format!("said \"{}\"", hit.words))).collect()
+    offers
+        .map(|hit| plain(&hit.reason, &format!("said \"{}\"", hit.words)))
+        .collect()
 }
 
 fn of_frustration(figures: &Figures, policy: &Policy) -> Option<Reason> {
@@ -164,13 +211,30 @@ fn of_frustration(figures: &Figures, policy: &Policy) -> Option<Reason> {
         threshold: Some(threshold),
     };
     if now >= limits.single {
-        return Some(reason("frustration of one turn".to_owned(), now, limits.single));
+        return Some(reason(
+            "frustration of one turn".to_owned(),
+            now,
+            limits.single,
+        ));
     }
     if figures.frustrated_in_a_row >= limits.consecutive {
-        return Some(reason(format!("frustration on {} turns in a row", figures.frustrated_in_a_row), now, limits.turn));
+        return Some(reason(
+            format!(
+                "frustration on {} turns in a row",
+                figures.frustrated_in_a_row
+            ),
+            now,
+            limits.turn,
+        ));
     }
-    let rise = figures.rise.filter(|rise| *rise >= limits.rise && now >= limits.rise_end)?;
-    Some(reason("rise of frustration over three turns".to_owned(), rise, limits.rise))
+    let rise = figures
+        .rise
+        .filter(|rise| *rise >= limits.rise && now >= limits.rise_end)?;
+    Some(reason(
+        "rise of frustration over three turns".to_owned(),
+        rise,
+        limits.rise,
+    ))
 }
 
 fn of_failures(figures: &Figures, policy: &Policy) -> Option<Reason> {
@@ -182,7 +246,12 @@ fn of_failures(figures: &Figures, policy: &Policy) -> Option<Reason> {
     } else {
         return None;
     };
-    Some(Reason { code: "bot_failure".to_owned(), evidence, value: None, threshold: None })
+    Some(Reason {
+        code: "bot_failure".to_owned(),
+        evidence,
+        value: None,
+        threshold: None,
+    })
 }
 
 /// After an offer, one more sign is enough: a frustrated turn, a failure, another threat.
@@ -205,10 +274,19 @@ fn persisting(hits: &[Hit], figures: &Figures, prompts: &Prompts) -> Vec<Reason>
 
 /// The most urgent first: its text is said and its label shown.
 fn by_priority(reasons: &mut [Reason], prompts: &Prompts) {
-    let priority = |reason: &Reason| prompts.reason(&reason.code).map_or(0, |texts| texts.priority);
+    let priority = |reason: &Reason| {
+        prompts
+            .reason(&reason.code)
+            .map_or(0, |texts| texts.priority)
+    };
     reasons.sort_by_key(|reason| std::cmp::Reverse(priority(reason)));
 }
 
 fn plain(code: &str, evidence: &str) -> Reason {
-    Reason { code: code.to_owned(), evidence: evidence.to_owned(), value: None, threshold: None }
+    Reason {
+        code: code.to_owned(),
+        evidence: evidence.to_owned(),
+        value: None,
+        threshold: None,
+    }
 }

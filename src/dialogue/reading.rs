@@ -55,13 +55,26 @@ pub(super) fn read(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> R
     let text = normalise(turn.text);
     let cues = prompts.rules().cues(&text);
     let understanding = understand(analysis, prompts.policy());
-    let context = Context { turn, analysis, prompts, text: &text, cues: &cues, understanding: &understanding };
+    let context = Context {
+        turn,
+        analysis,
+        prompts,
+        text: &text,
+        cues: &cues,
+        understanding: &understanding,
+    };
     let (meaning, how) = context.meaning();
     let probability = match (how, &understanding) {
         (How::Gates, Understanding::Known(score)) => score.probability,
         _ => 1.0,
     };
-    Reading { meaning, how, understanding, cues, probability }
+    Reading {
+        meaning,
+        how,
+        understanding,
+        cues,
+        probability,
+    }
 }
 
 struct Context<'a> {
@@ -91,12 +104,16 @@ impl Context<'_> {
     }
 
     fn known(&self) -> Option<&Intent> {
-        self.understanding.known().and_then(|name| self.prompts.intent(name))
+        self.understanding
+            .known()
+            .and_then(|name| self.prompts.intent(name))
     }
 
     /// A known intent that carries a question of its own, so that "no, when will it arrive?" is answered.
     fn question(&self) -> Option<String> {
-        self.known().filter(|intent| intent.kind == IntentKind::Answer && !intent.small_talk).map(|intent| intent.name.clone())
+        self.known()
+            .filter(|intent| intent.kind == IntentKind::Answer && !intent.small_talk)
+            .map(|intent| intent.name.clone())
     }
 
     fn of_offer(&self) -> Option<(Meaning, How)> {
@@ -126,7 +143,12 @@ impl Context<'_> {
         if self.is_label(&self.prompts.replies().clarify_neither) {
             return Some((Meaning::Neither, How::Label));
         }
-        let title = |name: &str| self.prompts.intent(name).map(|intent| normalise(&intent.title)).unwrap_or_default();
+        let title = |name: &str| {
+            self.prompts
+                .intent(name)
+                .map(|intent| normalise(&intent.title))
+                .unwrap_or_default()
+        };
         let (of_first, of_second) = (title(first), title(second));
         if self.text == of_first || self.has(Cue::First) {
             return chosen(first);
@@ -137,7 +159,10 @@ impl Context<'_> {
         if self.understanding.known().is_some() {
             return None;
         }
-        match (self.names(&of_first, &of_second), self.names(&of_second, &of_first)) {
+        match (
+            self.names(&of_first, &of_second),
+            self.names(&of_second, &of_first),
+        ) {
             (true, false) => return chosen(first),
             (false, true) => return chosen(second),
             _ => {}
@@ -154,10 +179,14 @@ impl Context<'_> {
     /// True when the text holds a longer word of this title that the other title does not have.
     fn names(&self, title: &str, other: &str) -> bool {
         let words = |text: &str| -> Vec<String> {
-            text.split(|sign: char| !sign.is_alphanumeric()).map(|word| word.trim_end_matches('s').to_owned()).collect()
+            text.split(|sign: char| !sign.is_alphanumeric())
+                .map(|word| word.trim_end_matches('s').to_owned())
+                .collect()
         };
         let (said, others) = (words(self.text), words(other));
-        words(title).iter().any(|word| word.chars().count() > 3 && said.contains(word) && !others.contains(word))
+        words(title)
+            .iter()
+            .any(|word| word.chars().count() > 3 && said.contains(word) && !others.contains(word))
     }
 
     fn of_label(&self) -> Option<(Meaning, How)> {
@@ -191,7 +220,11 @@ impl Context<'_> {
     fn of_two(&self, first: &str, second: &str) -> Meaning {
         let asks = |name: &str| {
             self.prompts.intent(name).is_some_and(|intent| {
-                !intent.small_talk && !matches!(intent.kind, IntentKind::Affirm | IntentKind::Deny | IntentKind::Unhelpful)
+                !intent.small_talk
+                    && !matches!(
+                        intent.kind,
+                        IntentKind::Affirm | IntentKind::Deny | IntentKind::Unhelpful
+                    )
             })
         };
         match (asks(first), asks(second)) {

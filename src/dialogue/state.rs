@@ -1,7 +1,7 @@
 //! What the bot remembers between two turns of one conversation.
 //!
-//! A small value that travels: the server stores it with each turn (in the trace, under `after`)
-//! and loads it for the next; `candor replay` keeps it in a variable. Nothing here decides.
+//! A small value that travels: the server stores it with the conversation and loads it for the
+//! next turn; `candor replay` keeps it in a variable. Nothing here decides.
 
 use super::{Awaiting, Decision, PastTurn, Turn};
 use crate::domain::State;
@@ -32,17 +32,16 @@ pub struct DialogueState {
 }
 
 impl DialogueState {
-    /// The state that a stored turn left behind; a new one if there is none.
-    #[must_use]
-    pub fn from_trace(trace: Option<&serde_json::Value>) -> Self {
-        trace.and_then(|trace| trace.get("after")).and_then(|after| Self::deserialize(after).ok()).unwrap_or_default()
-    }
-
     /// The next customer turn. `state` is the conversation's owner now; `button` is true when the
     /// customer pressed "talk to a person" (the text is then ignored).
     #[must_use]
     pub fn turn<'a>(&'a self, text: &'a str, button: bool, state: State) -> Turn<'a> {
-        Turn { text, button, state, before: self }
+        Turn {
+            text,
+            button,
+            state,
+            before: self,
+        }
     }
 
     /// Takes over what a decision left behind.
@@ -53,7 +52,11 @@ impl DialogueState {
     /// A person gave the conversation back. What made the bot fail before is settled, so only
     /// the customer's values stay.
     pub fn returned_by_agent(&mut self) {
-        *self = Self { slots: std::mem::take(&mut self.slots), since_return: Some(0), ..Self::default() };
+        *self = Self {
+            slots: std::mem::take(&mut self.slots),
+            since_return: Some(0),
+            ..Self::default()
+        };
     }
 
     pub(super) fn remember(&mut self, turn: PastTurn) {
@@ -72,9 +75,18 @@ mod tests {
 
     #[test]
     fn a_return_keeps_the_values_and_forgets_the_quarrel() {
-        let mut state = DialogueState { offered: Some("frustration".into()), ..DialogueState::default() };
+        let mut state = DialogueState {
+            offered: Some("frustration".into()),
+            ..DialogueState::default()
+        };
         state.slots.insert("order_number".into(), "JT-1042".into());
-        state.remember(PastTurn { action: ActionKind::Fallback, frustration: 0.9, intent: None, failed: true, answer: None });
+        state.remember(PastTurn {
+            action: ActionKind::Fallback,
+            frustration: 0.9,
+            intent: None,
+            failed: true,
+            answer: None,
+        });
         state.returned_by_agent();
         assert_eq!(state.since_return, Some(0));
         assert!(state.history.is_empty() && state.offered.is_none());
@@ -86,16 +98,15 @@ mod tests {
         let mut state = DialogueState::default();
         for number in 0_u8..30 {
             let frustration = f32::from(number) / 30.0;
-            state.remember(PastTurn { action: ActionKind::Reply, frustration, intent: None, failed: false, answer: None });
+            state.remember(PastTurn {
+                action: ActionKind::Reply,
+                frustration,
+                intent: None,
+                failed: false,
+                answer: None,
+            });
         }
         assert_eq!(state.history.len(), HISTORY);
         assert_eq!(state.history[0].frustration, 20.0 / 30.0);
-    }
-
-    #[test]
-    fn an_older_or_foreign_trace_is_a_new_conversation() {
-        assert_eq!(DialogueState::from_trace(None), DialogueState::default());
-        let foreign = serde_json::json!({"after": {"history": 3}});
-        assert_eq!(DialogueState::from_trace(Some(&foreign)), DialogueState::default());
     }
 }

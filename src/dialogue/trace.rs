@@ -2,7 +2,7 @@
 //!
 //! ```json
 //! { "prompts": "version", "state": "bot", "button": false, "by": "soft_reasons",
-//!   "before": { what was remembered }, "after": { what is remembered now },
+//!   "before": { what the bot remembered },
 //!   "analysis": { source, version, sentiment, frustration, language, intents, emotions: top three },
 //!   "rules": { "checked": 9, "hits": [{ rule, reason, action, words }] }, "cues": ["affirm"],
 //!   "meaning": { "how": "gates", "verdict": "known", "intents": ["delivery_time"] },
@@ -41,7 +41,9 @@ impl Record<'_> {
             Meaning::Either(first, second) => ("ambiguous", vec![first.as_str(), second.as_str()]),
             Meaning::Neither => ("neither", Vec::new()),
             Meaning::Accept => ("accept", Vec::new()),
-            Meaning::Decline(question) => ("decline", question.iter().map(String::as_str).collect()),
+            Meaning::Decline(question) => {
+                ("decline", question.iter().map(String::as_str).collect())
+            }
             Meaning::Unknown => ("unknown", Vec::new()),
         };
         let mut trace = json!({
@@ -58,7 +60,6 @@ impl Record<'_> {
                 "reasons": outcome.reasons,
                 "reply": outcome.candidate.reply,
             },
-            "after": outcome.after,
         });
         merge(&mut trace, inputs(self.turn, self.analysis, self.prompts));
         tidy(&mut trace);
@@ -71,7 +72,6 @@ pub(super) fn silent(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) ->
     let mut trace = json!({
         "by": "owner",
         "gates": name_of(&understand(analysis, prompts.policy())),
-        "after": turn.before,
     });
     merge(&mut trace, inputs(turn, analysis, prompts));
     tidy(&mut trace);
@@ -79,7 +79,11 @@ pub(super) fn silent(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) ->
 }
 
 fn inputs(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> Value {
-    let mut emotions: Vec<(&str, f32)> = EMOTIONS.iter().copied().zip(analysis.emotions.iter().copied()).collect();
+    let mut emotions: Vec<(&str, f32)> = EMOTIONS
+        .iter()
+        .copied()
+        .zip(analysis.emotions.iter().copied())
+        .collect();
     emotions.sort_by(|a, b| b.1.total_cmp(&a.1));
     json!({
         "prompts": prompts.version(),
@@ -134,13 +138,25 @@ const DIGITS: f64 = 10_000.0;
 pub(super) fn rounded(analysis: &Analysis) -> Analysis {
     let round = |score: f32| {
         let rounded = (f64::from(score) * DIGITS).round() / DIGITS;
-        if rounded.is_finite() { rounded as f32 } else { 0.0 }
+        if rounded.is_finite() {
+            rounded as f32
+        } else {
+            0.0
+        }
     };
-    let Sentiment { negative, neutral, positive } = analysis.sentiment;
+    let Sentiment {
+        negative,
+        neutral,
+        positive,
+    } = analysis.sentiment;
     Analysis {
         source: analysis.source,
         version: analysis.version.clone(),
-        sentiment: Sentiment { negative: round(negative), neutral: round(neutral), positive: round(positive) },
+        sentiment: Sentiment {
+            negative: round(negative),
+            neutral: round(neutral),
+            positive: round(positive),
+        },
         emotions: analysis.emotions.iter().copied().map(round).collect(),
         frustration: round(analysis.frustration),
         language: analysis.language.clone(),

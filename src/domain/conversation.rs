@@ -73,6 +73,8 @@ pub struct Conversation {
     pub page: Option<String>,
     /// True for a sample conversation of the demo day.
     pub demo: bool,
+    /// The newest event that the customer has seen.
+    pub customer_read: i64,
 }
 
 #[cfg(test)]

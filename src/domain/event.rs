@@ -21,7 +21,7 @@ pub enum EventKind {
     Note,
     /// A survey answer; `data.kind`, `data.score`.
     Rating,
-    /// Thumbs on one bot answer; `data.seq`, `data.helpful`.
+    /// Thumbs on one bot answer; `data.of` is its seq, `data.helpful`.
     Feedback,
     /// A message left while nobody was there; `data.email` if given.
     LeftMessage,

@@ -43,7 +43,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 ///
 /// # Errors
 /// `not_found` if the program was built without it.
-pub async fn loader() -> ApiResult<Response> {
+pub(super) async fn loader() -> ApiResult<Response> {
     let file = Widget::get("loader.js").ok_or(Problem::NotFound)?;
     Ok(with_headers(marked(&file), "text/javascript; charset=utf-8", &[
         (header::CACHE_CONTROL, "public, max-age=300"),
@@ -56,7 +56,7 @@ pub async fn loader() -> ApiResult<Response> {
 ///
 /// # Errors
 /// `not_found`.
-pub async fn file(Path((build, path)): Path<(String, String)>) -> ApiResult<Response> {
+pub(super) async fn file(Path((build, path)): Path<(String, String)>) -> ApiResult<Response> {
     let found = match path.split_once('/') {
         Some(("widget", name)) => Widget::get(name),
         Some(("console", name)) => Console::get(name),
@@ -76,7 +76,7 @@ pub async fn file(Path((build, path)): Path<(String, String)>) -> ApiResult<Resp
 ///
 /// # Errors
 /// `not_found` if the program was built without it.
-pub async fn console() -> ApiResult<Response> {
+pub(super) async fn console() -> ApiResult<Response> {
     page(Console::get("index.html"))
 }
 
@@ -84,12 +84,12 @@ pub async fn console() -> ApiResult<Response> {
 ///
 /// # Errors
 /// `not_found` if the program was built without it.
-pub async fn shop() -> ApiResult<Response> {
+pub(super) async fn shop() -> ApiResult<Response> {
     page(Widget::get("demo/index.html"))
 }
 
 /// `GET /desk` and `GET /demo`: to the address with the slash.
-pub async fn with_slash(uri: axum::http::Uri) -> Redirect {
+pub(super) async fn with_slash(uri: axum::http::Uri) -> Redirect {
     Redirect::permanent(&format!("{}/", uri.path()))
 }
 

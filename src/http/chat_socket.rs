@@ -15,17 +15,22 @@ use axum::response::Response;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// Messages that a customer may send at once, and then one per `REFILL`.
 const BURST: u32 = 12;
 const REFILL: Duration = Duration::from_millis(1_500);
+/// Frames of any kind that a client may send at once, and then one per `FRAME_REFILL`.
+const FRAME_BURST: u32 = 60;
+const FRAME_REFILL: Duration = Duration::from_millis(250);
+const TOO_MANY: &str = "too many messages, please wait";
 
 /// Upgrades to the customer socket.
 ///
 /// # Errors
 /// `origin_not_allowed`; `too_many` when all places are taken.
-pub async fn connect(
+pub(super) async fn connect(
     _origin: WidgetOrigin,
     Shares(app): Shares<Shared>,
     upgrade: WebSocketUpgrade,
@@ -79,7 +84,10 @@ struct Session<'a> {
     signals: Receiver<Signal>,
     /// The last event that was sent.
     seq: i64,
-    bucket: Bucket,
+    frames: Bucket,
+    messages: Bucket,
+    /// When the client last sent anything.
+    heard: Instant,
 }
 
 impl<'a> Session<'a> {
@@ -141,7 +149,9 @@ impl<'a> Session<'a> {
             conversation: conversation.id,
             signals,
             seq: from,
-            bucket: Bucket::new(BURST, REFILL),
+            frames: Bucket::new(FRAME_BURST, FRAME_REFILL),
+            messages: Bucket::new(BURST, REFILL),
+            heard: Instant::now(),
         };
         session.send_news(socket).await?;
         socket.send(&ServerFrame::Resumed { seq: session.seq }).await?;
@@ -168,22 +178,26 @@ impl<'a> Session<'a> {
                     self.send_news(socket).await
                 }
             },
-            frame = tokio::time::timeout(IDLE, socket.receive()) => {
+            frame = tokio::time::timeout_at(self.heard + IDLE, socket.receive()) => {
                 let text = frame.map_err(|_| End::Gone)??;
+                self.heard = Instant::now();
                 self.take(socket, &text).await
             }
         }
     }
 
     async fn take(&mut self, socket: &mut Socket, text: &str) -> Result<(), End> {
+        if !self.frames.take(self.heard) {
+            return socket.send_error(id_of(text), ErrorCode::RateLimited, TOO_MANY).await;
+        }
         let frame = match parse::<ClientFrame>(text) {
             Ok(frame) => frame,
             Err(why) => return socket.send_error(id_of(text), ErrorCode::BadFrame, &why).await,
         };
         let (app, conversation): (&App, _) = (self.app, self.conversation);
         let counted = !matches!(frame, ClientFrame::Ping {} | ClientFrame::Typing {} | ClientFrame::Read { .. });
-        if counted && !self.bucket.take() {
-            return socket.send_error(id_of(text), ErrorCode::RateLimited, "too many messages, please wait").await;
+        if counted && !self.messages.take(self.heard) {
+            return socket.send_error(id_of(text), ErrorCode::RateLimited, TOO_MANY).await;
         }
         let (id, outcome) = match frame {
             ClientFrame::Hello(_) => {
@@ -228,8 +242,8 @@ impl<'a> Session<'a> {
     }
 
     fn answer(&self, outcome: Result<&Appended, &chat::Error>) {
-        if let Ok(appended) = outcome {
-            turn::answer_later(self.app, self.conversation, appended.seq);
+        if outcome.is_ok() {
+            turn::answer_later(self.app, self.conversation);
         }
     }
 
@@ -257,8 +271,8 @@ impl<'a> Session<'a> {
         match self.app.store.queue_position(self.conversation).await {
             Ok(Some(position)) => {
                 let wait = desk::expected_wait(self.app).await.unwrap_or_default();
-                let wait = wait.filter(|_| self.app.desk.is_staffed());
-                socket.send(&ServerFrame::Position { position, wait }).await
+                let open = self.app.desk.is_staffed();
+                socket.send(&ServerFrame::Position { position, open, wait: wait.filter(|_| open) }).await
             }
             Ok(None) => Ok(()),
             Err(error) => {

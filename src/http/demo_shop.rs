@@ -11,7 +11,7 @@ use serde::Serialize;
 
 /// One order, as the shop's system tells it.
 #[derive(Debug, Serialize)]
-pub struct Order {
+pub(super) struct Order {
     number: &'static str,
     status: &'static str,
     placed_on: String,
@@ -103,7 +103,7 @@ const ORDERS: [Row; 6] = [
 ///
 /// # Errors
 /// `not_found` if the shop has no such order.
-pub async fn order(State(app): State<Shared>, Path(number): Path<String>) -> ApiResult<Json<Order>> {
+pub(super) async fn order(State(app): State<Shared>, Path(number): Path<String>) -> ApiResult<Json<Order>> {
     let row = ORDERS.iter().find(|row| row.number.eq_ignore_ascii_case(&number)).ok_or(Problem::NotFound)?;
     let now = app.clock.now();
     let on_the_way = matches!(row.status, "shipped" | "delayed" | "delivered");

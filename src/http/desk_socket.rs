@@ -3,7 +3,7 @@
 use super::chat_socket::send_outcome;
 use super::error::{ApiError, Problem};
 use super::extract::{AgentUser, OwnOrigin};
-use super::frame::{Close, DESK_PROTOCOL, DeskFrame, ErrorCode, From, Me, Reader, ServerFrame, Turn, event};
+use super::frame::{Close, DESK_PROTOCOL, DeskFrame, ErrorCode, Facts, From, Me, Reader, Reads, ServerFrame, Turn, event};
 use super::socket::{Bucket, End, HELLO_DEADLINE, IDLE, Socket, id_of, limit, parse};
 use crate::app::Shared;
 use crate::bus::Signal;
@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// Conversations that one desk looks at in full at a time.
@@ -29,13 +30,13 @@ const REFILL: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// `origin_not_allowed`, `not_signed_in`, `too_many`.
-pub async fn connect(
+pub(super) async fn connect(
     _origin: OwnOrigin,
     user: AgentUser,
     Shares(app): Shares<Shared>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
-    let place = Arc::clone(&app.sockets).try_acquire_owned().map_err(|_| Problem::TooMany)?;
+    let place = Arc::clone(&app.desk_sockets).try_acquire_owned().map_err(|_| Problem::TooMany)?;
     Ok(limit(upgrade, DESK_PROTOCOL).on_upgrade(move |socket| async move {
         let tasks = app.tasks.clone();
         let work = tasks.track_future(async move {
@@ -49,19 +50,24 @@ pub async fn connect(
 }
 
 async fn sit(app: &Shared, user: &AgentUser, socket: &mut Socket) -> End {
-    match tokio::time::timeout(HELLO_DEADLINE, socket.receive()).await {
+    let hello = tokio::select! {
+        () = app.stop.cancelled() => return Close::Restarting.into(),
+        hello = tokio::time::timeout(HELLO_DEADLINE, socket.receive()) => hello,
+    };
+    match hello {
         Ok(Ok(text)) if matches!(parse::<DeskFrame>(&text), Ok(DeskFrame::Hello {})) => {}
         Ok(Err(end)) => return end,
         _ => return Close::HelloMissing.into(),
     }
     app.desk.sit_down(user.agent.id, &user.agent.name);
-    app.bus.publish(&Signal::Presence);
+    announce_presence(app).await;
     let mut session = Session {
         app,
         user,
         signals: app.bus.subscribe_desk(),
         open: HashMap::new(),
         bucket: Bucket::new(BURST, REFILL),
+        heard: Instant::now(),
     };
     let end = match session.send_snapshot(socket).await {
         Err(end) => end,
@@ -72,8 +78,16 @@ async fn sit(app: &Shared, user: &AgentUser, socket: &mut Socket) -> End {
         },
     };
     app.desk.stand_up(user.agent.id);
-    app.bus.publish(&Signal::Presence);
+    announce_presence(app).await;
     end
+}
+
+/// Tells the desks who is there, and those who wait whether anybody is.
+async fn announce_presence(app: &Shared) {
+    app.bus.publish(&Signal::Presence);
+    if let Err(error) = handoff::announce_queue(app).await {
+        tracing::warn!(%error, "waiting customers could not be told who is there");
+    }
 }
 
 /// What a desk has of an open conversation.
@@ -89,6 +103,8 @@ struct Session<'a> {
     signals: Receiver<Signal>,
     open: HashMap<ConversationId, Sent>,
     bucket: Bucket,
+    /// When the client last sent anything.
+    heard: Instant,
 }
 
 impl Session<'_> {
@@ -118,8 +134,9 @@ impl Session<'_> {
                 }
                 Err(RecvError::Closed) => Err(Close::Restarting.into()),
             },
-            frame = tokio::time::timeout(IDLE, socket.receive()) => {
+            frame = tokio::time::timeout_at(self.heard + IDLE, socket.receive()) => {
                 let text = frame.map_err(|_| End::Gone)??;
+                self.heard = Instant::now();
                 self.take(socket, &text).await
             }
         }
@@ -144,14 +161,16 @@ impl Session<'_> {
                 socket.send(&ServerFrame::Reset { reason: "samples_removed" }).await?;
                 self.send_snapshot(socket).await
             }
-            Signal::Rights(agent) if agent == self.user.agent.id => {
-                let now = self.app.clock.now();
-                match self.app.store.session(self.user.session.clone(), now).await {
-                    Ok(Some(_)) => Ok(()),
-                    _ => Err(Close::NotAllowed.into()),
-                }
-            }
+            Signal::Rights(agent) if agent == self.user.agent.id => self.check_rights().await,
             Signal::Rights(_) => Ok(()),
+        }
+    }
+
+    /// Ends the desk if its session has expired or was ended, or the account was closed.
+    async fn check_rights(&self) -> Result<(), End> {
+        match self.app.store.session(self.user.session.clone(), self.app.clock.now()).await {
+            Ok(Some(_)) => Ok(()),
+            _ => Err(Close::NotAllowed.into()),
         }
     }
 
@@ -192,27 +211,33 @@ impl Session<'_> {
     }
 
     async fn take(&mut self, socket: &mut Socket, text: &str) -> Result<(), End> {
+        if !self.bucket.take(self.heard) {
+            return socket.send_error(id_of(text), ErrorCode::RateLimited, "too many operations, please wait").await;
+        }
         let frame = match parse::<DeskFrame>(text) {
             Ok(frame) => frame,
             Err(why) => return socket.send_error(id_of(text), ErrorCode::BadFrame, &why).await,
         };
-        if !self.bucket.take() {
-            return socket.send_error(id_of(text), ErrorCode::RateLimited, "too many operations, please wait").await;
-        }
         let (app, agent) = (self.app, &self.user.agent);
         let (id, conversation, outcome) = match frame {
             DeskFrame::Hello {} => {
                 return socket.send_error(None, ErrorCode::BadFrame, "hello is the first frame only").await;
             }
-            DeskFrame::Ping {} => return socket.send(&ServerFrame::Pong { seq: None }).await,
+            DeskFrame::Ping {} => {
+                // A session that has ended meanwhile ends the desk.
+                self.check_rights().await?;
+                return socket.send(&ServerFrame::Pong { seq: None }).await;
+            }
             DeskFrame::Typing { conversation } => {
-                let name = Some(agent.name.clone());
-                app.bus.publish(&Signal::Typing(conversation, Author::Agent, name));
+                let found = app.store.conversation(conversation).await.ok().flatten();
+                if found.is_some_and(|found| found.agent_id == Some(agent.id)) {
+                    app.bus.publish(&Signal::Typing(conversation, Author::Agent, Some(agent.name.clone())));
+                }
                 return Ok(());
             }
             DeskFrame::Status { id, status } => {
                 app.desk.set_presence(agent.id, status);
-                app.bus.publish(&Signal::Presence);
+                announce_presence(app).await;
                 return self.confirm(socket, id).await;
             }
             DeskFrame::Open { id, conversation, after } => {
@@ -272,7 +297,13 @@ impl Session<'_> {
         let at = Appended { seq: found.last_seq, at: self.app.clock.now(), repeated: false };
         send_outcome(socket, id, Some(conversation), Ok(at)).await?;
         let seq = self.open.get(&conversation).map_or(0, |sent| sent.seq);
-        socket.send(&ServerFrame::Opened { conversation, seq }).await
+        let facts = Facts {
+            locale: found.locale.as_deref(),
+            page: found.page.as_deref(),
+            created_at: found.created_at,
+        };
+        let reads = Reads { customer: found.customer_read };
+        socket.send(&ServerFrame::Opened { conversation, seq, facts, reads }).await
     }
 
     async fn confirm(&self, socket: &mut Socket, id: Uuid) -> Result<(), End> {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// Every problem that the HTTP side answers with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Problem {
+pub(super) enum Problem {
     /// Malformed or missing input.
     BadRequest,
     /// No session, or an expired one.
@@ -36,7 +36,7 @@ pub enum Problem {
 }
 
 /// The table: code, status, title.
-pub const PROBLEMS: [(Problem, &str, StatusCode, &str); 12] = [
+pub(super) const PROBLEMS: [(Problem, &str, StatusCode, &str); 12] = [
     (Problem::BadRequest, "bad_request", StatusCode::BAD_REQUEST, "The request cannot be read"),
     (Problem::NotSignedIn, "not_signed_in", StatusCode::UNAUTHORIZED, "Sign in first"),
     (Problem::WrongCredentials, "wrong_credentials", StatusCode::UNAUTHORIZED, "E-mail or password is wrong"),
@@ -62,7 +62,7 @@ impl Problem {
 
 /// What is wrong with one field.
 #[derive(Clone, Debug, Serialize)]
-pub struct FieldError {
+pub(super) struct FieldError {
     /// The field's name in the request.
     pub field: &'static str,
     /// What is wrong, for people.
@@ -71,23 +71,23 @@ pub struct FieldError {
 
 /// An error on its way out.
 #[derive(Debug)]
-pub struct ApiError {
+pub(super) struct ApiError {
     problem: Problem,
     detail: Option<String>,
     errors: Vec<FieldError>,
 }
 
 /// Result of a handler.
-pub type ApiResult<T> = Result<T, ApiError>;
+pub(super) type ApiResult<T> = Result<T, ApiError>;
 
 impl ApiError {
     /// A problem with a sentence for people.
-    pub fn new(problem: Problem, detail: impl Into<String>) -> Self {
+    pub(super) fn new(problem: Problem, detail: impl Into<String>) -> Self {
         Self { problem, detail: Some(detail.into()), errors: Vec::new() }
     }
 
     /// One field that cannot be taken.
-    pub fn field(field: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn field(field: &'static str, message: impl Into<String>) -> Self {
         Self { problem: Problem::Invalid, detail: None, errors: vec![FieldError { field, message: message.into() }] }
     }
 }
@@ -157,7 +157,7 @@ impl IntoResponse for ApiError {
 }
 
 /// `GET /problems/{code}`: what a code means, for people who follow a document's `type`.
-pub async fn explain(super::extract::Path(code): super::extract::Path<String>) -> ApiResult<String> {
+pub(super) async fn explain(super::extract::Path(code): super::extract::Path<String>) -> ApiResult<String> {
     PROBLEMS
         .iter()
         .find(|row| row.1 == code)

@@ -11,11 +11,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The session cookie's name.
-pub const COOKIE_NAME: &str = "candor_session";
+pub(super) const COOKIE_NAME: &str = "candor_session";
 
 /// A JSON body.
 #[derive(Debug)]
-pub struct Json<T>(pub T);
+pub(super) struct Json<T>(pub T);
 
 #[expect(clippy::disallowed_types, reason = "this is the wrapper that the ban asks for")]
 impl<T: DeserializeOwned> FromRequest<Shared> for Json<T> {
@@ -39,7 +39,7 @@ impl<T: Serialize> axum::response::IntoResponse for Json<T> {
 
 /// The query string.
 #[derive(Debug)]
-pub struct Query<T>(pub T);
+pub(super) struct Query<T>(pub T);
 
 #[expect(clippy::disallowed_types, reason = "this is the wrapper that the ban asks for")]
 impl<T: DeserializeOwned> FromRequestParts<Shared> for Query<T> {
@@ -55,7 +55,7 @@ impl<T: DeserializeOwned> FromRequestParts<Shared> for Query<T> {
 
 /// Parts of the path. One that cannot be read names nothing, so it is "not found".
 #[derive(Debug)]
-pub struct Path<T>(pub T);
+pub(super) struct Path<T>(pub T);
 
 #[expect(clippy::disallowed_types, reason = "this is the wrapper that the ban asks for")]
 impl<T: DeserializeOwned + Send> FromRequestParts<Shared> for Path<T> {
@@ -71,7 +71,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Shared> for Path<T> {
 
 /// Proof that the request comes from a signed-in member of staff.
 #[derive(Clone, Debug)]
-pub struct AgentUser {
+pub(super) struct AgentUser {
     /// Who.
     pub agent: Agent,
     /// Hash of the session's token, to end this session or to check it again later.
@@ -89,22 +89,22 @@ impl FromRequestParts<Shared> for AgentUser {
 }
 
 /// Proof that the request comes from a manager.
-#[derive(Clone, Debug)]
-pub struct Manager(pub Agent);
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manager;
 
 impl FromRequestParts<Shared> for Manager {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
         let user = AgentUser::from_request_parts(parts, app).await?;
-        if user.agent.role == Role::Manager { Ok(Self(user.agent)) } else { Err(Problem::Forbidden.into()) }
+        if user.agent.role == Role::Manager { Ok(Self) } else { Err(Problem::Forbidden.into()) }
     }
 }
 
 /// Proof that the request was made by one of this server's own pages. Browsers always send Origin
 /// with sockets and with requests that change something; one without it is not a browser of ours.
 #[derive(Clone, Copy, Debug)]
-pub struct OwnOrigin;
+pub(super) struct OwnOrigin;
 
 impl FromRequestParts<Shared> for OwnOrigin {
     type Rejection = ApiError;
@@ -116,7 +116,7 @@ impl FromRequestParts<Shared> for OwnOrigin {
 
 /// Proof that the request was made by a page that may embed the widget.
 #[derive(Clone, Copy, Debug)]
-pub struct WidgetOrigin;
+pub(super) struct WidgetOrigin;
 
 impl FromRequestParts<Shared> for WidgetOrigin {
     type Rejection = ApiError;

@@ -12,15 +12,19 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 /// Subprotocol of the customer socket.
-pub const CHAT_PROTOCOL: &str = "candor.v1";
+pub(super) const CHAT_PROTOCOL: &str = "candor.v1";
 /// Subprotocol of the desk socket.
-pub const DESK_PROTOCOL: &str = "candor.desk.v1";
+pub(super) const DESK_PROTOCOL: &str = "candor.desk.v1";
 
 /// Close codes, with the reason that goes with each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Close {
+pub(super) enum Close {
     /// A frame that is not text.
     NotText,
+    /// A frame that is not valid UTF-8.
+    NotUtf8,
+    /// A frame over the size limit.
+    TooLarge,
     /// The server stops; come back.
     Restarting,
     /// The first frame was not `hello`, or came too late.
@@ -34,9 +38,11 @@ pub enum Close {
 impl Close {
     /// Code and reason as they are sent.
     #[must_use]
-    pub fn frame(self) -> (u16, &'static str) {
+    pub(super) fn frame(self) -> (u16, &'static str) {
         match self {
             Self::NotText => (1003, "only text frames"),
+            Self::NotUtf8 => (1007, "text frames are UTF-8"),
+            Self::TooLarge => (1009, "frame too large"),
             Self::Restarting => (1012, "restarting"),
             Self::HelloMissing => (4001, "hello missing"),
             Self::NotAllowed => (4003, "not allowed"),
@@ -48,7 +54,7 @@ impl Close {
 /// Codes of `error` frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ErrorCode {
+pub(super) enum ErrorCode {
     /// Not JSON, an unknown type, a missing, extra or wrong field.
     BadFrame,
     /// The message is longer than 4,000 characters.
@@ -74,7 +80,7 @@ pub enum ErrorCode {
 /// What a customer's client sends.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum ClientFrame {
+pub(super) enum ClientFrame {
     /// First frame.
     Hello(Hello),
     /// A message.
@@ -132,7 +138,7 @@ pub enum ClientFrame {
 /// A customer's first frame.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Hello {
+pub(super) struct Hello {
     /// Which site; `default` on a single-site server.
     pub site: String,
     /// Token of an earlier visit.
@@ -155,7 +161,7 @@ pub struct Hello {
 /// What a desk sends. Operations carry an `id`, which their `ack` or `error` repeats.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum DeskFrame {
+pub(super) enum DeskFrame {
     /// First frame.
     Hello {},
     /// Look at a conversation: its log, then what is added to it.
@@ -187,7 +193,7 @@ pub enum DeskFrame {
 /// What both sockets send. Events are built by [`event`], because their fields depend on the kind.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum ServerFrame<'a> {
+pub(super) enum ServerFrame<'a> {
     /// Answer to a customer's hello.
     Welcome {
         conversation: ConversationId,
@@ -216,7 +222,7 @@ pub enum ServerFrame<'a> {
     /// The reading of and decision about one customer turn (staff only).
     Turn(Turn<'a>),
     /// Everything that was asked for with `open` has been sent.
-    Opened { conversation: ConversationId, seq: i64 },
+    Opened { conversation: ConversationId, seq: i64, facts: Facts<'a>, reads: Reads },
     /// It is durable.
     Ack {
         id: Uuid,
@@ -233,6 +239,7 @@ pub enum ServerFrame<'a> {
     /// Place in the queue now.
     Position {
         position: i64,
+        open: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         wait: Option<Wait>,
     },
@@ -260,16 +267,30 @@ pub enum ServerFrame<'a> {
 
 /// The notice that a bot answers.
 #[derive(Debug, Serialize)]
-pub struct Disclosure<'a> {
+pub(super) struct Disclosure<'a> {
     /// Shown in full before the first message.
     pub text: &'a str,
     /// Logged when shown.
     pub version: &'a str,
 }
 
+/// What the customer's browser said about itself.
+#[derive(Debug, Serialize)]
+pub(super) struct Facts<'a> {
+    pub(super) locale: Option<&'a str>,
+    pub(super) page: Option<&'a str>,
+    pub(super) created_at: Timestamp,
+}
+
+/// How far the customer has read.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Reads {
+    pub(super) customer: i64,
+}
+
 /// The signed-in agent.
 #[derive(Debug, Serialize)]
-pub struct Me<'a> {
+pub(super) struct Me<'a> {
     #[serde(flatten)]
     pub agent: &'a Agent,
     pub status: Presence,
@@ -277,7 +298,7 @@ pub struct Me<'a> {
 
 /// Who something comes from.
 #[derive(Debug, Serialize)]
-pub struct From<'a> {
+pub(super) struct From<'a> {
     pub role: Author,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<&'a str>,
@@ -285,7 +306,7 @@ pub struct From<'a> {
 
 /// One turn as staff see it.
 #[derive(Debug, Serialize)]
-pub struct Turn<'a> {
+pub(super) struct Turn<'a> {
     pub conversation: ConversationId,
     pub seq: i64,
     pub at: Timestamp,
@@ -321,7 +342,7 @@ impl<'a> std::convert::From<&'a TurnRecord> for Turn<'a> {
 
 /// Who reads an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reader {
+pub(super) enum Reader {
     /// The customer.
     Customer,
     /// Staff.
@@ -331,7 +352,7 @@ pub enum Reader {
 /// An `event` frame as this reader may see it: the customer gets only the place of an entry among
 /// staff, so that their log has no gap.
 #[must_use]
-pub fn event(event: &Event, reader: Reader) -> Value {
+pub(super) fn event(event: &Event, reader: Reader) -> Value {
     let mut frame = Map::new();
     frame.insert("type".to_owned(), json!("event"));
     frame.insert("seq".to_owned(), json!(event.seq));

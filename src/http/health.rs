@@ -7,15 +7,16 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 /// `GET /healthz`: the process answers.
-pub async fn alive() -> &'static str {
+pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
 /// `GET /readyz`: the database answers; and who reads the turns. Rules instead of the model are
 /// said, but do not make the server unready: it still takes every message and answers.
-pub async fn ready(State(app): State<Shared>) -> (StatusCode, Json<Value>) {
+pub(super) async fn ready(State(app): State<Shared>) -> (StatusCode, Json<Value>) {
     let database = app.store.ping().await.is_ok();
-    let model = app.nlu.status();
+    // After a failed run only a real one shows whether the model works again: the probe makes one.
+    let model = app.nlu.probe().await;
     let status = if database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({
         "ready": database,

@@ -1,6 +1,6 @@
 //! What managers read: transcripts, figures, and facts about the installation.
 
-use super::error::{ApiResult, Problem};
+use super::error::{ApiError, ApiResult, Problem};
 use super::extract::{AgentUser, Json, Manager, OwnOrigin, Path, Query};
 use super::frame::{Reader, Turn, event};
 use crate::app::{App, Shared};
@@ -17,19 +17,19 @@ use serde_json::{Value, json};
 /// Conditions of the transcript list. Every value is typed, so none reaches SQL as text.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Conditions {
+pub(super) struct Conditions {
     q: Option<String>,
     state: Option<Owner>,
     reason: Option<String>,
     mood: Option<Mood>,
-    before: Option<Timestamp>,
+    before: Option<String>,
     limit: Option<i64>,
 }
 
 /// The period of the figures.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Period {
+pub(super) struct Period {
     days: Option<i64>,
 }
 
@@ -37,25 +37,32 @@ pub struct Period {
 ///
 /// # Errors
 /// `bad_request` for a condition that does not exist.
-pub async fn list(
+pub(super) async fn list(
     _manager: Manager,
     State(app): State<Shared>,
     Query(conditions): Query<Conditions>,
 ) -> ApiResult<Json<Value>> {
     let limit = conditions.limit.unwrap_or(30).clamp(1, 100);
+    let before = conditions.before.as_deref().map(parse_cursor).transpose()?;
     let filter = TranscriptFilter {
         query: conditions.q.filter(|query| !query.trim().is_empty()),
         state: conditions.state,
         reason: conditions.reason,
         mood: conditions.mood,
-        before: conditions.before,
+        before,
         limit,
     };
     let rows = app.store.transcripts(&filter).await?;
     let full = i64::try_from(rows.len()).is_ok_and(|found| found == limit);
-    let next = rows.last().filter(|_| full).map(|row| row.updated_at);
+    let next = rows.last().filter(|_| full).map(|row| format!("{}_{}", row.updated_at.0, row.id));
     let items: Vec<Value> = rows.iter().map(|row| line(&app, row)).collect();
     Ok(Json(json!({ "items": items, "next": next })))
+}
+
+/// A cursor is the time and id of the last line of a page.
+fn parse_cursor(cursor: &str) -> ApiResult<(Timestamp, ConversationId)> {
+    let parts = cursor.split_once('_').and_then(|(at, id)| Some((Timestamp(at.parse().ok()?), id.parse().ok()?)));
+    parts.ok_or_else(|| ApiError::new(Problem::BadRequest, "`before` is the `next` of an earlier answer"))
 }
 
 fn line(app: &App, row: &TranscriptRow) -> Value {
@@ -96,7 +103,7 @@ fn parts(snippet: &str) -> Vec<Value> {
 ///
 /// # Errors
 /// `not_found`.
-pub async fn show(
+pub(super) async fn show(
     _manager: Manager,
     State(app): State<Shared>,
     Path(id): Path<ConversationId>,
@@ -136,7 +143,7 @@ pub async fn show(
 ///
 /// # Errors
 /// `not_signed_in`, `forbidden`.
-pub async fn figures(
+pub(super) async fn figures(
     _manager: Manager,
     State(app): State<Shared>,
     Query(period): Query<Period>,
@@ -201,7 +208,7 @@ const DEFINITIONS: [(&str, &str); 7] = [
 ///
 /// # Errors
 /// `not_signed_in`.
-pub async fn reasons(_user: AgentUser, State(app): State<Shared>) -> Json<Value> {
+pub(super) async fn reasons(_user: AgentUser, State(app): State<Shared>) -> Json<Value> {
     let all: Vec<Value> =
         app.prompts.reasons().iter().map(|(code, texts)| json!({ "code": code, "label": texts.label })).collect();
     Json(json!({ "reasons": all }))
@@ -211,7 +218,7 @@ pub async fn reasons(_user: AgentUser, State(app): State<Shared>) -> Json<Value>
 ///
 /// # Errors
 /// `not_signed_in`.
-pub async fn about(_user: AgentUser, State(app): State<Shared>) -> ApiResult<Json<Value>> {
+pub(super) async fn about(_user: AgentUser, State(app): State<Shared>) -> ApiResult<Json<Value>> {
     let model = app.nlu.status();
     let samples = app.store.count_samples().await?;
     let snippet = format!("<script src=\"{}/widget.js\" data-site=\"default\" async></script>", app.origin);
@@ -231,7 +238,7 @@ pub async fn about(_user: AgentUser, State(app): State<Shared>) -> ApiResult<Jso
 ///
 /// # Errors
 /// `not_signed_in`, `forbidden`.
-pub async fn remove_samples(
+pub(super) async fn remove_samples(
     _origin: OwnOrigin,
     _manager: Manager,
     State(app): State<Shared>,

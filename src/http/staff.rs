@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 /// A sign-in.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Credentials {
+pub(super) struct Credentials {
     email: String,
     password: String,
 }
@@ -23,7 +23,7 @@ pub struct Credentials {
 /// The first manager.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SetUp {
+pub(super) struct SetUp {
     token: String,
     name: String,
     email: String,
@@ -32,14 +32,14 @@ pub struct SetUp {
 
 /// A one-time token to look at.
 #[derive(Deserialize)]
-pub struct Token {
+pub(super) struct Token {
     token: String,
 }
 
 /// A new account.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct NewAccount {
+pub(super) struct NewAccount {
     email: String,
     name: String,
     role: Role,
@@ -49,7 +49,7 @@ pub struct NewAccount {
 /// A change to an account.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AccountChange {
+pub(super) struct AccountChange {
     active: Option<bool>,
     role: Option<Role>,
     name: Option<String>,
@@ -69,7 +69,7 @@ type SignedIn = ([(HeaderName, String); 1], Json<Value>);
 ///
 /// # Errors
 /// `wrong_credentials`.
-pub async fn sign_in(
+pub(super) async fn sign_in(
     _origin: OwnOrigin,
     State(app): State<Shared>,
     Json(form): Json<Credentials>,
@@ -81,7 +81,7 @@ pub async fn sign_in(
 ///
 /// # Errors
 /// `not_signed_in`.
-pub async fn show_session(user: AgentUser) -> Json<Value> {
+pub(super) async fn show_session(user: AgentUser) -> Json<Value> {
     Json(json!({ "agent": user.agent }))
 }
 
@@ -89,7 +89,7 @@ pub async fn show_session(user: AgentUser) -> Json<Value> {
 ///
 /// # Errors
 /// `not_signed_in`.
-pub async fn sign_out(
+pub(super) async fn sign_out(
     _origin: OwnOrigin,
     user: AgentUser,
     State(app): State<Shared>,
@@ -104,7 +104,7 @@ pub async fn sign_out(
 ///
 /// # Errors
 /// `not_found` if it is not.
-pub async fn show_setup(State(app): State<Shared>, Query(query): Query<Token>) -> ApiResult<Json<Value>> {
+pub(super) async fn show_setup(State(app): State<Shared>, Query(query): Query<Token>) -> ApiResult<Json<Value>> {
     if accounts::is_setup_token(&app, &query.token) { Ok(Json(json!({}))) } else { Err(Problem::NotFound.into()) }
 }
 
@@ -112,7 +112,7 @@ pub async fn show_setup(State(app): State<Shared>, Query(query): Query<Token>) -
 ///
 /// # Errors
 /// `wrong_credentials` for a used or wrong link; `invalid` with the field.
-pub async fn set_up(_origin: OwnOrigin, State(app): State<Shared>, Json(form): Json<SetUp>) -> ApiResult<SignedIn> {
+pub(super) async fn set_up(_origin: OwnOrigin, State(app): State<Shared>, Json(form): Json<SetUp>) -> ApiResult<SignedIn> {
     let application =
         Application { email: form.email, name: form.name, role: Role::Manager, password: form.password };
     Ok(signed_in(&app, accounts::set_up(&app, &form.token, application).await?))
@@ -122,7 +122,7 @@ pub async fn set_up(_origin: OwnOrigin, State(app): State<Shared>, Json(form): J
 ///
 /// # Errors
 /// `not_signed_in`, `forbidden`.
-pub async fn list(_manager: Manager, State(app): State<Shared>) -> ApiResult<Json<Value>> {
+pub(super) async fn list(_manager: Manager, State(app): State<Shared>) -> ApiResult<Json<Value>> {
     let agents = app.store.agents().await?;
     let accounts: Vec<Account> =
         agents.into_iter().map(|agent| Account { presence: app.desk.presence(agent.id), agent }).collect();
@@ -133,7 +133,7 @@ pub async fn list(_manager: Manager, State(app): State<Shared>) -> ApiResult<Jso
 ///
 /// # Errors
 /// `invalid` with the field; `conflict` if the e-mail is taken.
-pub async fn create(
+pub(super) async fn create(
     _origin: OwnOrigin,
     _manager: Manager,
     State(app): State<Shared>,
@@ -149,7 +149,7 @@ pub async fn create(
 ///
 /// # Errors
 /// `not_found`; `conflict` if nobody could manage any more; `invalid`.
-pub async fn change(
+pub(super) async fn change(
     _origin: OwnOrigin,
     _manager: Manager,
     State(app): State<Shared>,

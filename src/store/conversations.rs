@@ -62,7 +62,7 @@ pub struct CardRow {
 }
 
 const CONVERSATION: &str = "SELECT id, visitor_id, state, agent_id, last_seq, created_at, updated_at, queued_at,
-    closed_at, priority, reason, locale, page, demo FROM conversation WHERE id = $1";
+    closed_at, priority, reason, locale, page, demo, customer_read FROM conversation WHERE id = $1";
 
 macro_rules! card_query {
     ($condition:literal) => {
@@ -217,14 +217,15 @@ impl Store {
             .await?)
     }
 
-    /// Milliseconds that the most recent claimed hand-overs since `since` waited, at most 50.
+    /// Milliseconds that the most recent claimed hand-overs since `since` waited, at most 50. An
+    /// agent who takes over from the bot makes nobody wait.
     ///
     /// # Errors
     /// If the database fails.
     pub async fn recent_waits(&self, since: Timestamp) -> Result<Vec<i64>> {
         Ok(sqlx::query_scalar(
             "SELECT h.claimed_at - h.queued_at FROM handover h JOIN conversation c ON c.id = h.conversation_id
-             WHERE h.claimed_at IS NOT NULL AND h.queued_at >= $1 AND NOT c.demo
+             WHERE h.claimed_at IS NOT NULL AND h.reason <> 'agent' AND h.queued_at >= $1 AND NOT c.demo
              ORDER BY h.queued_at DESC LIMIT 50",
         )
         .bind(since)

@@ -2,6 +2,7 @@
 //! ones; they and their colleagues carry a mark.
 
 use super::{Result, Store};
+use crate::domain::VisitorId;
 
 impl Store {
     /// How many sample conversations there are.
@@ -20,16 +21,21 @@ impl Store {
         self.writer
             .write(|connection| {
                 Box::pin(async move {
+                    let visitors: Vec<VisitorId> =
+                        sqlx::query_scalar("SELECT visitor_id FROM conversation WHERE demo")
+                            .fetch_all(&mut *connection)
+                            .await?;
                     for statement in [
                         "DELETE FROM event_search WHERE conversation_id IN (SELECT id FROM conversation WHERE demo)",
                         "DELETE FROM conversation WHERE demo",
-                        "DELETE FROM visitor WHERE NOT EXISTS
-                            (SELECT 1 FROM conversation c WHERE c.visitor_id = visitor.id)",
                         "DELETE FROM agent WHERE demo AND NOT EXISTS
                             (SELECT 1 FROM conversation c WHERE c.agent_id = agent.id)
                             AND NOT EXISTS (SELECT 1 FROM handover h WHERE h.agent_id = agent.id)",
                     ] {
                         sqlx::query(statement).execute(&mut *connection).await?;
+                    }
+                    for visitor in visitors {
+                        sqlx::query("DELETE FROM visitor WHERE id = $1").bind(visitor).execute(&mut *connection).await?;
                     }
                     Ok(())
                 })
@@ -37,20 +43,30 @@ impl Store {
             .await
     }
 
-    /// Remembers that the sample day was made, so that removing it is final.
+    /// Whether the sample day was written in the life of this database.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn mark_sampled(&self) -> Result<bool> {
+    pub async fn is_sampled(&self) -> Result<bool> {
+        Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'sample_day')")
+            .fetch_one(&self.read)
+            .await?)
+    }
+
+    /// Remembers that the sample day was written, so that removing it is final.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn mark_sampled(&self) -> Result<()> {
         self.writer
             .write(|connection| {
                 Box::pin(async move {
-                    let written = sqlx::query(
+                    sqlx::query(
                         "INSERT INTO meta (key, value) VALUES ('sample_day', 'made') ON CONFLICT (key) DO NOTHING",
                     )
                     .execute(connection)
                     .await?;
-                    Ok(written.rows_affected() == 1)
+                    Ok(())
                 })
             })
             .await

@@ -61,6 +61,8 @@ pub enum Guard {
     Exists,
     /// It is not closed.
     Open,
+    /// It is open and no person has it.
+    Unassigned,
     /// It is assigned to this agent.
     OwnedBy(AgentId),
 }
@@ -131,18 +133,18 @@ impl Store {
         .await?)
     }
 
-    /// Customer turns that the bot owes an answer and whose event is older than `before`: what a
+    /// Conversations in which the bot owes an answer to a customer event older than `before`: what a
     /// crash between the durable message and its answer leaves behind.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn unanswered(&self, before: Timestamp) -> Result<Vec<(ConversationId, i64)>> {
-        Ok(sqlx::query_as(
-            "SELECT e.conversation_id, e.seq FROM event e JOIN conversation c ON c.id = e.conversation_id
+    pub async fn unanswered(&self, before: Timestamp) -> Result<Vec<ConversationId>> {
+        Ok(sqlx::query_scalar(
+            "SELECT DISTINCT e.conversation_id FROM event e JOIN conversation c ON c.id = e.conversation_id
              WHERE c.state IN ('bot', 'offered') AND e.author = 'customer'
                AND e.kind IN ('message', 'human_request') AND e.at < $1
                AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.conversation_id = e.conversation_id AND t.seq = e.seq)
-             ORDER BY e.at LIMIT 100",
+             LIMIT 100",
         )
         .bind(before)
         .fetch_all(&self.read)
@@ -190,6 +192,8 @@ async fn check(connection: &mut SqliteConnection, conversation: ConversationId, 
         Guard::Exists => Ok(()),
         Guard::Open if state == State::Closed => Err(Error::Closed),
         Guard::Open => Ok(()),
+        Guard::Unassigned if matches!(state, State::Assigned | State::Closed) => Err(Error::NotOwner),
+        Guard::Unassigned => Ok(()),
         Guard::OwnedBy(who) if state == State::Assigned && agent == Some(who) => Ok(()),
         Guard::OwnedBy(_) if state == State::Closed => Err(Error::Closed),
         Guard::OwnedBy(_) => Err(Error::NotOwner),

@@ -113,11 +113,14 @@ impl Store {
         &self.epoch
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers and takes writes.
     ///
     /// # Errors
     /// If it does not.
     pub async fn ping(&self) -> Result<()> {
+        if !self.writer.is_running() {
+            return Err(Error::Busy);
+        }
         sqlx::query("SELECT 1").execute(&self.read).await?;
         Ok(())
     }

@@ -16,6 +16,8 @@ pub enum Change {
         agent: AgentId,
         /// The name that the customer sees.
         name: String,
+        /// A colleague from whom it may be taken, because they are gone.
+        from: Option<AgentId>,
     },
     /// The agent puts it back into the queue.
     Release {
@@ -88,7 +90,9 @@ async fn apply(
     };
     let (next, holder) = match &change {
         // Two agents may press "claim" at the same moment: the second finds it assigned.
-        Change::Claim { .. } if state == State::Assigned => return Err(Error::NotOwner),
+        Change::Claim { from, .. } if state == State::Assigned && (from.is_none() || held_by != *from) => {
+            return Err(Error::NotOwner);
+        }
         Change::Claim { agent, .. } | Change::Transfer { to: agent, .. } => (State::Assigned, Some(*agent)),
         Change::Release { .. } => (State::Queued, None),
         Change::ReturnToBot { .. } => (State::Bot, None),
@@ -111,7 +115,7 @@ async fn apply(
     set_owner(connection, conversation, next, holder, at).await?;
     match change {
         Change::Claim { agent, .. } => {
-            if state != State::Queued {
+            if state.is_bot() {
                 begin_handover(connection, conversation, appended.seq, "agent", at).await?;
             }
             claim_handover(connection, conversation, agent, at).await?;

@@ -22,8 +22,8 @@ pub struct TranscriptFilter {
     pub reason: Option<String>,
     /// Mood of its worst turn.
     pub mood: Option<Mood>,
-    /// Only those last changed before this: the cursor.
-    pub before: Option<Timestamp>,
+    /// Only those after this place in the list: the cursor.
+    pub before: Option<(Timestamp, ConversationId)>,
     /// At most this many.
     pub limit: i64,
 }
@@ -86,8 +86,8 @@ macro_rules! transcript_query {
                 AND (CAST($3 AS TEXT) IS NULL OR
                      (SELECT mood FROM turn t WHERE t.conversation_id = c.id
                        ORDER BY t.frustration DESC, t.negative DESC LIMIT 1) = $3)
-                AND (CAST($4 AS INTEGER) IS NULL OR c.updated_at < $4)
-              ORDER BY c.updated_at DESC, c.id DESC LIMIT $5"
+                AND (CAST($4 AS INTEGER) IS NULL OR c.updated_at < $4 OR (c.updated_at = $4 AND c.id < $5))
+              ORDER BY c.updated_at DESC, c.id DESC LIMIT $6"
         )
     };
 }
@@ -102,9 +102,9 @@ impl Store {
         let statement = if words.is_some() {
             transcript_query!(
                 "(SELECT snippet(event_search, 0, char(2), char(3), '…', 14) FROM event_search
-                   WHERE event_search MATCH $6 AND rowid = hit.first)",
+                   WHERE event_search MATCH $7 AND rowid = hit.first)",
                 "WITH hit AS MATERIALIZED (SELECT conversation_id, MIN(rowid) AS first FROM event_search
-                   WHERE event_search MATCH $6 GROUP BY conversation_id) ",
+                   WHERE event_search MATCH $7 GROUP BY conversation_id) ",
                 "JOIN hit ON hit.conversation_id = c.id"
             )
         } else {
@@ -114,7 +114,8 @@ impl Store {
             .bind(filter.state)
             .bind(&filter.reason)
             .bind(filter.mood)
-            .bind(filter.before)
+            .bind(filter.before.map(|(at, _)| at))
+            .bind(filter.before.map(|(_, id)| id))
             .bind(filter.limit);
         if let Some(words) = words {
             query = query.bind(words);

@@ -83,18 +83,20 @@ impl Store {
         .await?)
     }
 
-    /// Whether the turn was decided already.
+    /// Customer turns of one conversation that nothing was decided about yet, oldest first.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn has_turn(&self, conversation: ConversationId, seq: i64) -> Result<bool> {
-        let found: Option<i64> =
-            sqlx::query_scalar("SELECT seq FROM turn WHERE conversation_id = $1 AND seq = $2")
-                .bind(conversation)
-                .bind(seq)
-                .fetch_optional(&self.read)
-                .await?;
-        Ok(found.is_some())
+    pub async fn unread_turns(&self, conversation: ConversationId) -> Result<Vec<i64>> {
+        Ok(sqlx::query_scalar(
+            "SELECT e.seq FROM event e
+             WHERE e.conversation_id = $1 AND e.author = 'customer' AND e.kind IN ('message', 'human_request')
+               AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.conversation_id = e.conversation_id AND t.seq = e.seq)
+             ORDER BY e.seq",
+        )
+        .bind(conversation)
+        .fetch_all(&self.read)
+        .await?)
     }
 
     /// The bot's memory of the dialogue, if it has said anything yet.

@@ -61,6 +61,11 @@ impl Writer {
         outcome.await.map_err(|_| Error::Busy)?
     }
 
+    /// False once the task has ended, by a stop or by a panic in an item.
+    pub(super) fn is_running(&self) -> bool {
+        !self.queue.is_closed()
+    }
+
     /// Commits what is queued and ends the task.
     pub(super) async fn stop(&self) {
         let (done, ended) = oneshot::channel();

@@ -95,7 +95,9 @@ impl HandoffTexts {
 
 /// These templates have no other field than the agent's name, so the fill cannot fail.
 fn named(template: &Template, agent: &str) -> String {
-    template.fill(|_| Some(agent.to_owned())).unwrap_or_default()
+    template
+        .fill(|_| Some(agent.to_owned()))
+        .unwrap_or_default()
 }
 
 #[derive(Deserialize)]
@@ -163,11 +165,25 @@ pub(super) fn constants(source: Source<'_>, raw: &RawBusiness, faults: &mut Faul
         ("bot_name".to_owned(), raw.bot_name.get_ref().clone()),
     ]);
     for (name, value) in &raw.variables {
-        if !is_code(name.get_ref()) || ["business", "bot_name", "agent", "first", "second"].contains(&name.get_ref().as_str()) {
-            faults.add(source, &name.span(), format!("`{}` is reserved or not a name (a-z, 0-9, _)", name.get_ref()));
+        if !is_code(name.get_ref())
+            || ["business", "bot_name", "agent", "first", "second"]
+                .contains(&name.get_ref().as_str())
+        {
+            faults.add(
+                source,
+                &name.span(),
+                format!(
+                    "`{}` is reserved or not a name (a-z, 0-9, _)",
+                    name.get_ref()
+                ),
+            );
         }
         if value.get_ref().trim().is_empty() || value.get_ref().contains(['{', '}', '\n']) {
-            faults.add(source, &value.span(), "a variable is one line of text without braces");
+            faults.add(
+                source,
+                &value.span(),
+                "a variable is one line of text without braces",
+            );
         }
         constants.insert(name.get_ref().clone(), value.get_ref().clone());
     }
@@ -175,26 +191,58 @@ pub(super) fn constants(source: Source<'_>, raw: &RawBusiness, faults: &mut Faul
 }
 
 /// Checks `business.toml`.
-pub(super) fn check_business(source: Source<'_>, raw: &RawBusiness, constants: &Constants, faults: &mut Faults) -> Business {
+pub(super) fn check_business(
+    source: Source<'_>,
+    raw: &RawBusiness,
+    constants: &Constants,
+    faults: &mut Faults,
+) -> Business {
     let text = fixed(source, &raw.disclosure.text, constants, faults);
     let words: Vec<&str> = text.split(|sign: char| !sign.is_alphanumeric()).collect();
-    let honest = |word: &&str| *word == "AI" || ["bot", "automated", "chatbot"].contains(&word.to_lowercase().as_str());
+    let honest = |word: &&str| {
+        *word == "AI" || ["bot", "automated", "chatbot"].contains(&word.to_lowercase().as_str())
+    };
     if !words.iter().any(honest) {
-        faults.add(source, &raw.disclosure.text.span(), "the disclosure must say that it is a bot (bot, automated or AI)");
+        faults.add(
+            source,
+            &raw.disclosure.text.span(),
+            "the disclosure must say that it is a bot (bot, automated or AI)",
+        );
     }
     Business {
         name: label(source, &raw.name, faults),
         bot_name: label(source, &raw.bot_name, faults),
         greeting: fixed(source, &raw.greeting, constants, faults),
-        disclosure: Disclosure { version: label(source, &raw.disclosure.version, faults), text },
+        disclosure: Disclosure {
+            version: label(source, &raw.disclosure.version, faults),
+            text,
+        },
     }
 }
 
 /// Checks `replies.toml`.
-pub(super) fn check_replies(source: Source<'_>, raw: &RawReplies, constants: &Constants, faults: &mut Faults) -> Replies {
-    let clarify = open(source, &raw.clarify, constants, &["first", "second"], faults);
-    if !["first", "second"].iter().all(|name| clarify.fields().any(|field| field == *name)) {
-        faults.add(source, &raw.clarify.span(), "the text needs both {first} and {second}");
+pub(super) fn check_replies(
+    source: Source<'_>,
+    raw: &RawReplies,
+    constants: &Constants,
+    faults: &mut Faults,
+) -> Replies {
+    let clarify = open(
+        source,
+        &raw.clarify,
+        constants,
+        &["first", "second"],
+        faults,
+    );
+    if !["first", "second"]
+        .iter()
+        .all(|name| clarify.fields().any(|field| field == *name))
+    {
+        faults.add(
+            source,
+            &raw.clarify.span(),
+            "the text needs both {first} and {second}",
+        );
     }
     Replies {
         clarify,
@@ -227,39 +275,79 @@ pub(super) fn check_handoff(
     let mut reasons = BTreeMap::new();
     for (code, raw) in &raw.reason {
         let name = code.get_ref().as_str();
-        let mut uses = REASONS.iter().chain(of_rules).filter(|(reason, _)| *reason == name).peekable();
+        let mut uses = REASONS
+            .iter()
+            .chain(of_rules)
+            .filter(|(reason, _)| *reason == name)
+            .peekable();
         if uses.peek().is_none() {
-            faults.add(source, &code.span(), format!("no rule uses the reason `{name}`"));
+            faults.add(
+                source,
+                &code.span(),
+                format!("no rule uses the reason `{name}`"),
+            );
         }
         if uses.any(|(_, offers)| *offers) && raw.offer.is_none() {
-            faults.add(source, &code.span(), format!("`{name}` can be offered, so it needs an `offer` text"));
+            faults.add(
+                source,
+                &code.span(),
+                format!("`{name}` can be offered, so it needs an `offer` text"),
+            );
         }
         if !is_code(name) {
-            faults.add(source, &code.span(), format!("`{name}` is not a name: a-z, 0-9 and _ only, a letter first"));
+            faults.add(
+                source,
+                &code.span(),
+                format!("`{name}` is not a name: a-z, 0-9 and _ only, a letter first"),
+            );
         }
         if !(0..=100).contains(raw.priority.get_ref()) {
-            faults.add(source, &raw.priority.span(), "a priority is between 0 and 100");
+            faults.add(
+                source,
+                &raw.priority.span(),
+                "a priority is between 0 and 100",
+            );
         }
         let texts = ReasonTexts {
             label: label(source, &raw.label, faults),
             priority: *raw.priority.get_ref(),
             customer: fixed(source, &raw.customer, constants, faults),
-            offer: raw.offer.as_ref().map(|text| fixed(source, text, constants, faults)),
+            offer: raw
+                .offer
+                .as_ref()
+                .map(|text| fixed(source, text, constants, faults)),
         };
         reasons.insert(name.to_owned(), texts);
     }
     for (code, _) in REASONS {
         if !reasons.contains_key(code) {
-            faults.add_file(source.file, format!("the reason `{code}` has no texts: add [reason.{code}]"));
+            faults.add_file(
+                source.file,
+                format!("the reason `{code}` has no texts: add [reason.{code}]"),
+            );
         }
     }
     let mut text = |raw: &Spanned<String>| fixed(source, raw, constants, faults);
     let texts = &raw.texts;
-    let (queued, nobody_here, rate) = (text(&texts.queued), text(&texts.nobody_here), text(&texts.rate));
-    let (left_message_thanks, offer_declined) = (text(&texts.left_message_thanks), text(&texts.offer_declined));
+    let (queued, nobody_here, rate) = (
+        text(&texts.queued),
+        text(&texts.nobody_here),
+        text(&texts.rate),
+    );
+    let (left_message_thanks, offer_declined) = (
+        text(&texts.left_message_thanks),
+        text(&texts.offer_declined),
+    );
     let mut agent = |raw: &Spanned<String>| open(source, raw, constants, &["agent"], faults);
-    let (claimed, returned, closed) = (agent(&texts.claimed), agent(&texts.returned), agent(&texts.closed));
-    let (offer_yes, offer_no) = (label(source, &texts.offer_yes, faults), label(source, &texts.offer_no, faults));
+    let (claimed, returned, closed) = (
+        agent(&texts.claimed),
+        agent(&texts.returned),
+        agent(&texts.closed),
+    );
+    let (offer_yes, offer_no) = (
+        label(source, &texts.offer_yes, faults),
+        label(source, &texts.offer_no, faults),
+    );
     let texts = HandoffTexts {
         queued,
         nobody_here,

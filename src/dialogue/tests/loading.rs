@@ -1,0 +1,146 @@
+//! Faults in the prompts: each is refused, with its file and line.
+
+use super::fixture::files;
+use crate::dialogue::Prompts;
+
+/// Loads the small bot with one replacement in one file and gives the errors.
+fn broken(file: &str, from: &str, to: &str) -> String {
+    let mut files = files();
+    let text = files.get_mut(file).unwrap();
+    assert!(text.contains(from), "{file} holds no {from:?}");
+    *text = text.replacen(from, to, 1);
+    Prompts::load(&files).err().map_or_else(
+        || panic!("accepted {to:?} in {file}"),
+        |errors| errors.to_string(),
+    )
+}
+
+#[test]
+fn every_fault_names_file_line_and_reason() {
+    let faults = [
+        ("business.toml", "greeting =", "greetings ="),
+        ("business.toml", "{business}", "{busines}"),
+        ("business.toml", "I am a bot.", "I am Helper."),
+        ("business.toml", "opens =", "agent ="),
+        ("handoff.toml", "[reason.legal]", "[reason.regal]"),
+        ("handoff.toml", "offer = \"A person? (churn)\"\n", ""),
+        ("handoff.toml", "priority = 90", "priority = 900"),
+        ("handoff.toml", "{agent} is", "{agnet} is"),
+        ("handoff.toml", "\"Yes, please\"", "\"**Yes**\""),
+        (
+            "lookups.toml",
+            "slots = [\"order_number\"]",
+            "slots = [\"order\"]",
+        ),
+        ("lookups.toml", "{origin}/orders", "http://shop.example"),
+        ("lookups.toml", "/{order_number}", ""),
+        (
+            "lookups.toml",
+            "choose_by = \"status\"",
+            "choose_by = \"state\"",
+        ),
+        ("lookups.toml", "{parcel.carrier}", "{parcel.weight}"),
+        ("lookups.toml", "2000", "20"),
+        ("policy.toml", "turn = 0.60", "turn = 60"),
+        ("policy.toml", "single = 0.90", "single = 0.30"),
+        ("policy.toml", "in_a_row = 2", "in_a_row = 0"),
+        ("policy.toml", "margin = 0.15\n", ""),
+        ("replies.toml", "{first} or", "this or"),
+        ("rules.toml", "'^no\\b'", "'^no(\\b'"),
+        ("rules.toml", "'^no\\b'", "'(no)?'"),
+        ("rules.toml", "'churn'", "'burn'"),
+        ("rules.toml", "'safety'", "'legal'"),
+        ("slots.toml", "JT-$1", "JT-$2"),
+        (
+            "slots.toml",
+            "intent = 'order_status'",
+            "intent = 'refunds'",
+        ),
+        ("slots.toml", "(\\d{4})", "(\\d{4}"),
+        (
+            "intents/all.toml",
+            "name = \"refunds\"",
+            "name = \"opening_hours\"",
+        ),
+        (
+            "intents/all.toml",
+            "title = \"Refunds\"",
+            "title = \"Opening Hours\"",
+        ),
+        ("intents/all.toml", "\"refunds example 3\", ", ""),
+        (
+            "intents/all.toml",
+            "refunds example 3",
+            "Opening_hours  example 3",
+        ),
+        ("intents/all.toml", "{opens}", "{opened}"),
+        (
+            "intents/all.toml",
+            "Refunds take five days.",
+            "<b>Five</b> days.",
+        ),
+        (
+            "intents/all.toml",
+            "answer = \"Refunds take five days.\"",
+            "",
+        ),
+        (
+            "intents/all.toml",
+            "lookup = \"order_status\"",
+            "lookup = \"order\"",
+        ),
+        (
+            "intents/all.toml",
+            "kind = \"safety\"",
+            "kind = \"safety\"\nanswer = \"Oh.\"",
+        ),
+        ("intents/all.toml", "kind = \"safety\"", "kind = \"safe\""),
+        ("intents/all.toml", "answer = \"All right.\"", ""),
+    ];
+    let report: Vec<String> = faults
+        .iter()
+        .map(|(file, from, to)| format!("{file}: {from:?} -> {to:?}\n{}\n", broken(file, from, to)))
+        .collect();
+    insta::assert_snapshot!(report.join("\n"));
+}
+
+#[test]
+fn files_may_neither_be_missing_nor_unknown() {
+    let mut set = files();
+    set.remove("slots.toml");
+    set.insert("intent/more.toml".into(), String::new());
+    let errors = Prompts::load(&set).unwrap_err().to_string();
+    assert!(
+        errors.contains("prompts/slots.toml:1: the file is missing"),
+        "{errors}"
+    );
+    assert!(
+        errors.contains("prompts/intent/more.toml:1: unknown file"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn several_faults_are_told_together_in_order() {
+    let mut set = files();
+    let intents = set.get_mut("intents/all.toml").unwrap();
+    *intents = intents
+        .replace("{opens}", "{opened}")
+        .replace("Refunds take", "`Refunds` take");
+    let errors = Prompts::load(&set).unwrap_err();
+    assert_eq!(errors.0.len(), 2);
+    assert!(errors.0[0].line < errors.0[1].line);
+}
+
+#[test]
+fn the_version_follows_every_change_but_the_readme() {
+    let version = |files| Prompts::load(&files).unwrap().version().to_owned();
+    let mut set = files();
+    let first = version(set.clone());
+    assert_eq!(first.len(), 12);
+    set.insert("README.md".into(), "How to write prompts.".into());
+    assert_eq!(version(set.clone()), first);
+    let policy = set.get_mut("policy.toml").unwrap();
+    *policy = policy.replace("turn = 0.60", "turn = 0.61");
+    assert_ne!(version(set), first);
+}

@@ -1,0 +1,321 @@
+//! A real server on a free port, with a temporary database, and clients that speak to it as
+//! browsers do. Without `model()` it reads by rules, which is quick and deterministic.
+
+use candor::app::Shared;
+use candor::clock::Clock;
+use candor::config::Config;
+use candor::serve;
+use clap::Parser;
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use uuid::Uuid;
+
+/// Longest wait for anything; far beyond what a loaded machine needs.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    config: Config,
+}
+
+/// A running server.
+pub(crate) struct TestApp {
+    pub(crate) app: Shared,
+    pub(crate) origin: String,
+    folder: TempDir,
+    setup_token: Option<String>,
+    task: JoinHandle<()>,
+}
+
+impl TestApp {
+    /// Starts a server that reads by rules.
+    pub(crate) async fn start() -> Self {
+        Self::start_in(TempDir::new().unwrap(), &["--models", "/nonexistent"]).await
+    }
+
+    async fn start_in(folder: TempDir, flags: &[&str]) -> Self {
+        let database = folder.path().join("candor.db");
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let mut line = vec!["candor", "--listen", &address, "--database", database.to_str().unwrap()];
+        line.extend(["--allow-origin", "https://shop.example"]);
+        line.extend(flags);
+        let mut config = Line::parse_from(line).config;
+        // The sample day is tested by itself; here it would only be in the way.
+        config.no_demo = !flags.contains(&"--sample-day-wanted");
+        let started = serve::start(config, &listener, Clock::System).await.unwrap();
+        let app = started.app.clone();
+        let task = tokio::spawn(async move { serve::run(started.app, listener).await.unwrap() });
+        Self { origin: format!("http://{address}"), app, folder, setup_token: started.setup_token, task }
+    }
+
+    /// Stops in order, as a signal does, and starts again on the same database.
+    pub(crate) async fn restart(self) -> Self {
+        let folder = self.stop().await;
+        Self::start_in(folder, &["--models", "/nonexistent"]).await
+    }
+
+    /// Stops in order and gives the database's folder back.
+    pub(crate) async fn stop(self) -> TempDir {
+        self.app.stop.cancel();
+        self.task.await.unwrap();
+        self.folder
+    }
+
+    /// A new customer who has said hello; the frames until `resumed` are read.
+    pub(crate) async fn customer(&self) -> Customer {
+        Customer::hello(self, json!({ "type": "hello", "site": "default" })).await
+    }
+
+    /// The first manager, made with the one-time token.
+    pub(crate) async fn manager(&self) -> Staff {
+        let form = json!({
+            "token": self.setup_token.as_ref().expect("no manager yet"),
+            "name": "Mo Manager", "email": "mo@shop.example", "password": "a long enough one",
+        });
+        Staff::enter(self, "/v1/setup", &form).await
+    }
+
+    /// An agent, added by a manager and signed in.
+    pub(crate) async fn agent(&self, manager: &Staff, name: &str) -> Staff {
+        let email = format!("{}@shop.example", name.to_lowercase());
+        let form = json!({ "email": email, "name": name, "role": "agent", "password": "another long one" });
+        let (status, _) = manager.call("POST", "/v1/agents", Some(&form)).await;
+        assert_eq!(status, 201);
+        Staff::enter(self, "/v1/session", &json!({ "email": email, "password": "another long one" })).await
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// One socket, from either side.
+pub(crate) struct Socket {
+    stream: Stream,
+}
+
+impl Socket {
+    /// Connects; an error is the HTTP status of the refusal.
+    pub(crate) async fn connect(
+        app: &TestApp,
+        path: &str,
+        origin: Option<&str>,
+        cookie: Option<&str>,
+    ) -> Result<Self, u16> {
+        let mut request = format!("{}{path}", app.origin.replace("http://", "ws://")).into_client_request().unwrap();
+        let headers = request.headers_mut();
+        let protocol = if path == "/v1/desk" { "candor.desk.v1" } else { "candor.v1" };
+        headers.insert("sec-websocket-protocol", HeaderValue::from_static(protocol));
+        if let Some(origin) = origin {
+            headers.insert("origin", origin.parse().unwrap());
+        }
+        if let Some(cookie) = cookie {
+            headers.insert("cookie", cookie.parse().unwrap());
+        }
+        match connect_async(request).await {
+            Ok((stream, _)) => Ok(Self { stream }),
+            Err(SocketError::Http(response)) => Err(response.status().as_u16()),
+            Err(error) => panic!("no connection: {error}"),
+        }
+    }
+
+    pub(crate) async fn send(&mut self, frame: &Value) {
+        self.send_raw(Message::text(frame.to_string())).await;
+    }
+
+    pub(crate) async fn send_raw(&mut self, message: Message) {
+        self.stream.send(message).await.unwrap();
+    }
+
+    /// The next frame, or the close code.
+    pub(crate) async fn next(&mut self) -> Result<Value, u16> {
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.stream.next()).await.expect("nothing arrived in time");
+            match message {
+                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Close(frame))) => return Err(frame.map_or(1005, |frame| frame.code.into())),
+                Some(Ok(_)) => {}
+                // A reset connection has no code.
+                Some(Err(_)) | None => return Err(1006),
+            }
+        }
+    }
+
+    /// Reads until a frame of this type (and, if given, with this value at this field) comes.
+    pub(crate) async fn until(&mut self, kind: &str, field: Option<(&str, Value)>) -> Value {
+        loop {
+            let frame = self.next().await.unwrap_or_else(|code| panic!("closed with {code} while waiting for {kind}"));
+            let fits = field.as_ref().is_none_or(|(name, value)| frame[*name] == *value);
+            if frame["type"] == kind && fits {
+                return frame;
+            }
+            assert!(kind == "error" || frame["type"] != "error", "unexpected {frame}");
+        }
+    }
+}
+
+/// A customer's client: applies the log as the widget does and fails on a gap or a duplicate.
+pub(crate) struct Customer {
+    pub(crate) socket: Socket,
+    pub(crate) welcome: Value,
+    pub(crate) token: String,
+    pub(crate) events: Vec<Value>,
+}
+
+impl Customer {
+    /// Connects with this first frame and reads until `resumed`.
+    pub(crate) async fn hello(app: &TestApp, hello: Value) -> Self {
+        let mut socket = Socket::connect(app, "/v1/chat", Some(&app.origin), None).await.unwrap();
+        socket.send(&hello).await;
+        let welcome = socket.next().await.unwrap();
+        assert_eq!(welcome["type"], "welcome", "{welcome}");
+        let token = welcome["token"].as_str().or(hello["token"].as_str()).unwrap().to_owned();
+        let mut customer = Self { socket, welcome, token, events: Vec::new() };
+        let mut last = hello["after"].as_i64().unwrap_or(0);
+        loop {
+            let frame = customer.socket.next().await.unwrap();
+            match frame["type"].as_str().unwrap() {
+                "resumed" => return customer,
+                "event" => {
+                    assert_eq!(frame["seq"].as_i64(), Some(last + 1), "a gap or a duplicate");
+                    last += 1;
+                    customer.events.push(frame);
+                }
+                "reset" => last = 0,
+                other => panic!("unexpected {other}"),
+            }
+        }
+    }
+
+    /// Drops the connection and resumes after the last event seen.
+    pub(crate) async fn resume(self, app: &TestApp) -> Self {
+        let after = self.last_seq();
+        let hello = json!({
+            "type": "hello", "site": "default", "token": self.token, "after": after,
+            "conversation": self.welcome["conversation"], "epoch": self.welcome["epoch"],
+        });
+        drop(self.socket);
+        Self::hello(app, hello).await
+    }
+
+    pub(crate) fn last_seq(&self) -> i64 {
+        self.events.last().and_then(|event| event["seq"].as_i64()).unwrap_or(0)
+    }
+
+    pub(crate) fn conversation(&self) -> Value {
+        self.welcome["conversation"].clone()
+    }
+
+    /// Sends a message and returns its sequence number once it is durable.
+    pub(crate) async fn say(&mut self, text: &str) -> i64 {
+        let id = Uuid::new_v4();
+        self.socket.send(&json!({ "type": "say", "id": id, "text": text })).await;
+        self.wait_for("ack", |frame| frame["id"] == json!(id)).await["seq"].as_i64().unwrap()
+    }
+
+    /// Waits for the bot's answer to a message that is sent now.
+    pub(crate) async fn ask(&mut self, text: &str) -> Value {
+        let seq = self.say(text).await;
+        self.wait_for_event(|event| event["from"]["role"] == "bot" && event["seq"].as_i64() > Some(seq)).await
+    }
+
+    pub(crate) async fn wait_for_event(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
+        if let Some(found) = self.events.iter().find(|event| fits(event)) {
+            return found.clone();
+        }
+        self.wait_for("event", fits).await
+    }
+
+    pub(crate) async fn wait_for_state(&mut self, state: &str) -> Value {
+        self.wait_for_event(|event| event["kind"] == "state" && event["state"] == state).await
+    }
+
+    pub(crate) async fn wait_for(&mut self, kind: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let frame = self.socket.next().await.unwrap_or_else(|code| panic!("closed with {code}"));
+            if frame["type"] == "event" {
+                assert_eq!(frame["seq"].as_i64(), Some(self.last_seq() + 1), "a gap or a duplicate: {frame}");
+                self.events.push(frame.clone());
+            }
+            if frame["type"] == kind && fits(&frame) {
+                return frame;
+            }
+        }
+    }
+}
+
+/// A signed-in member of staff.
+pub(crate) struct Staff {
+    client: reqwest::Client,
+    origin: String,
+    pub(crate) cookie: String,
+    pub(crate) id: String,
+}
+
+impl Staff {
+    async fn enter(app: &TestApp, path: &str, form: &Value) -> Self {
+        let client = reqwest::Client::new();
+        let response = client
+            .post(format!("{}{path}", app.origin))
+            .header("origin", &app.origin)
+            .json(form)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        let cookie = response.headers()["set-cookie"].to_str().unwrap().to_owned();
+        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        let body: Value = response.json().await.unwrap();
+        Self { client, origin: app.origin.clone(), cookie, id: body["agent"]["id"].as_str().unwrap().to_owned() }
+    }
+
+    /// Calls the HTTP side; the answer's status and JSON body (null for none).
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let mut request = self
+            .client
+            .request(method.parse().unwrap(), format!("{}{path}", self.origin))
+            .header("origin", &self.origin)
+            .header("cookie", &self.cookie);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.json().await.unwrap_or(Value::Null))
+    }
+
+    /// Opens the desk; the snapshot is the first frame.
+    pub(crate) async fn desk(&self, app: &TestApp) -> (Socket, Value) {
+        let mut socket = Socket::connect(app, "/v1/desk", Some(&app.origin), Some(&self.cookie)).await.unwrap();
+        socket.send(&json!({ "type": "hello" })).await;
+        let snapshot = socket.until("snapshot", None).await;
+        (socket, snapshot)
+    }
+}
+
+/// Carries out one desk operation; the answer is its `ack` or its `error`.
+pub(crate) async fn operate(desk: &mut Socket, mut frame: Value) -> Value {
+    let id = json!(Uuid::new_v4());
+    frame["id"] = id.clone();
+    desk.send(&frame).await;
+    loop {
+        let answer = desk.next().await.unwrap_or_else(|code| panic!("closed with {code}"));
+        if answer["id"] == id && (answer["type"] == "ack" || answer["type"] == "error") {
+            return answer;
+        }
+    }
+}
