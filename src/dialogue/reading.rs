@@ -64,8 +64,9 @@ pub(super) fn read(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> R
         understanding: &understanding,
     };
     let (meaning, how) = context.meaning();
-    let probability = match (how, &understanding) {
-        (How::Gates, Understanding::Known(score)) => score.probability,
+    let of = |name: &String| analysis.intents.iter().find(|intent| intent.name == *name);
+    let probability = match (how, &meaning) {
+        (How::Gates, Meaning::Intent(name)) => of(name).map_or(0.0, |intent| intent.probability),
         _ => 1.0,
     };
     Reading {
@@ -216,20 +217,30 @@ impl Context<'_> {
         }
     }
 
-    /// "Did you mean" only makes sense between two questions: pleasantries and short answers step back.
+    /// "Did you mean" only makes sense between two questions. Pleasantries and short answers step
+    /// back. Danger and law are never one of two buttons: as the better reading they stand (and
+    /// lead to an offer), as the lesser one they step back too.
     fn of_two(&self, first: &str, second: &str) -> Meaning {
-        let asks = |name: &str| {
-            self.prompts.intent(name).is_some_and(|intent| {
-                !intent.small_talk
-                    && !matches!(
-                        intent.kind,
-                        IntentKind::Affirm | IntentKind::Deny | IntentKind::Unhelpful
-                    )
-            })
+        let kind = |name: &str| {
+            self.prompts
+                .intent(name)
+                .map(|intent| (intent.kind, intent.small_talk))
         };
-        match (asks(first), asks(second)) {
-            (true, true) => Meaning::Either(first.to_owned(), second.to_owned()),
-            (true, false) => Meaning::Intent(first.to_owned()),
+        let asks = |name: &str| {
+            matches!(
+                kind(name),
+                Some((IntentKind::Answer, false) | (IntentKind::RequestHuman, _))
+            )
+        };
+        let grave = |name: &str| {
+            matches!(
+                kind(name),
+                Some((IntentKind::Safety | IntentKind::Legal, _))
+            )
+        };
+        match (asks(first) || grave(first), asks(second)) {
+            (true, true) if !grave(first) => Meaning::Either(first.to_owned(), second.to_owned()),
+            (true, _) => Meaning::Intent(first.to_owned()),
             (false, true) => Meaning::Intent(second.to_owned()),
             (false, false) => Meaning::Unknown,
         }

@@ -1,37 +1,45 @@
 //! Which intent a text has: a classifier fitted, when the server starts, on the embeddings of the
 //! example phrases.
 //!
-//! Regularised multinomial logistic regression: on ten phrases per intent it beats the nearest
-//! example by several points. Its probabilities are sharpened by one temperature, chosen on
-//! phrases that were held out, so that they mean something whatever the number of intents. The
-//! nearest example's cosine is kept beside it, because a classifier must choose something and
-//! cannot say "none of these". Whether the best is good enough is not decided here.
+//! Regularised multinomial logistic regression, with a bonus for the intent whose example is
+//! nearest: on ten phrases per intent the regression beats the nearest example by three points,
+//! and both together are a little better still. Probabilities are sharpened by one temperature,
+//! chosen on phrases that were held out, so that they mean something whatever the number of
+//! intents. The nearest example's cosine is reported beside the probability, because a classifier
+//! must choose something and cannot say "none of these". Whether the best is good enough is not
+//! decided here.
 
 use super::heads::{dot, softmax};
 use crate::domain::IntentScore;
-use candle_core::{D, Device, Result, Tensor};
+use candle_core::{D, DType, Device, Result, Tensor};
 
-/// Weight of the squared weights against the mean loss. Chosen on banking77, ten phrases per
-/// intent, against values three and ten times larger and smaller.
-const PENALTY: f64 = 3e-4;
-/// Steps of the accelerated descent; more change no prediction.
-const STEPS: usize = 200;
+/// Weight of the squared weights against the mean loss. On banking77 with ten phrases per intent
+/// accuracy is flat from half to double this value.
+const PENALTY: f64 = 1e-4;
+/// Steps of the accelerated descent; twice as many change accuracy by less than chance does.
+const STEPS: usize = 100;
+/// Value of the column that carries the bias, about as large as an embedding's own values.
+const BIAS: f32 = 0.1;
+/// Steps of the power iteration that finds the loss's curvature.
+const CURVATURE_STEPS: usize = 20;
+/// What one unit of cosine to the nearest example counts, against scores of deviation 1.
+const NEAREST: f32 = 4.0;
 /// Parts that the phrases are dealt into to choose the temperature.
 const FOLDS: usize = 3;
 /// Scores are multiplied by one of these.
-const SHARPNESS: [f32; 9] = [0.7, 1.0, 1.4, 1.8, 2.4, 3.2, 4.2, 5.6, 7.5];
+const SHARPNESS: [f32; 10] = [0.5, 0.7, 1.0, 1.4, 1.8, 2.4, 3.2, 4.2, 5.6, 7.5];
 /// Intents that an analysis lists.
 const LISTED: usize = 5;
+
+/// Embeddings of phrases, each with the index of its intent.
+type Phrase = (Vec<f32>, usize);
 
 /// The fitted classifier.
 pub(crate) struct IntentMatcher {
     names: Vec<String>,
-    /// One row per intent.
-    weights: Vec<Vec<f32>>,
-    bias: Vec<f32>,
+    regression: Regression,
     sharpness: f32,
-    /// Embeddings of the phrases and which intent each belongs to.
-    phrases: Vec<(Vec<f32>, usize)>,
+    phrases: Vec<Phrase>,
 }
 
 impl IntentMatcher {
@@ -40,15 +48,14 @@ impl IntentMatcher {
     ///
     /// # Errors
     /// If the tensor library refuses, for example embeddings of different widths.
-    pub(crate) fn fit(names: Vec<String>, phrases: Vec<(Vec<f32>, usize)>) -> Result<Self> {
-        let classes = names.len();
+    pub(crate) fn fit(names: Vec<String>, phrases: Vec<Phrase>) -> Result<Self> {
         if phrases.is_empty() {
-            return Ok(Self { names: Vec::new(), weights: Vec::new(), bias: Vec::new(), sharpness: 1.0, phrases });
+            return Ok(Self { names: Vec::new(), regression: Regression::default(), sharpness: 1.0, phrases });
         }
         let all: Vec<usize> = (0..phrases.len()).collect();
-        let (weights, bias) = regress(&phrases, &all, classes)?;
-        let sharpness = choose_sharpness(&phrases, classes)?;
-        Ok(Self { names, weights, bias, sharpness, phrases })
+        let regression = Regression::fit(&phrases, &all, names.len())?;
+        let sharpness = choose_sharpness(&phrases, names.len())?;
+        Ok(Self { names, regression, sharpness, phrases })
     }
 
     /// The best-fitting intents of an embedding of length 1, best first, at most five.
@@ -56,17 +63,10 @@ impl IntentMatcher {
         if self.names.is_empty() {
             return Vec::new();
         }
-        let mut nearest = vec![-1.0_f32; self.names.len()];
-        for (phrase, intent) in &self.phrases {
-            nearest[*intent] = nearest[*intent].max(dot(phrase, embedding));
-        }
-        let scores: Vec<f32> = self
-            .weights
-            .iter()
-            .zip(&self.bias)
-            .map(|(row, bias)| self.sharpness * (dot(row, embedding) + bias))
-            .collect();
-        let probabilities = softmax(&scores);
+        let nearest = nearest(embedding, self.phrases.iter(), self.names.len());
+        let scores = self.regression.scores(embedding, &nearest);
+        let sharpened: Vec<f32> = scores.iter().map(|score| score * self.sharpness).collect();
+        let probabilities = softmax(&sharpened);
         let mut order: Vec<usize> = (0..self.names.len()).collect();
         order.sort_by(|left, right| probabilities[*right].total_cmp(&probabilities[*left]));
         order
@@ -75,77 +75,118 @@ impl IntentMatcher {
             .map(|intent| IntentScore {
                 name: self.names[intent].clone(),
                 probability: probabilities[intent],
-                similarity: nearest[intent].clamp(-1.0, 1.0),
+                similarity: nearest[intent],
             })
             .collect()
     }
 }
 
-/// Minimises the class-balanced logistic loss by Nesterov's accelerated descent. The step is fixed
-/// by the loss's curvature, which for vectors of length 1 is known beforehand.
-fn regress(phrases: &[(Vec<f32>, usize)], chosen: &[usize], classes: usize) -> Result<(Vec<Vec<f32>>, Vec<f32>)> {
-    let width = phrases[0].0.len();
-    let mut sizes = vec![0_usize; classes];
-    for index in chosen {
-        sizes[phrases[*index].1] += 1;
+/// For each intent the cosine of its nearest phrase, -1 if it has none.
+fn nearest<'a>(embedding: &[f32], phrases: impl Iterator<Item = &'a Phrase>, intents: usize) -> Vec<f32> {
+    let mut nearest = vec![-1.0_f32; intents];
+    for (phrase, intent) in phrases {
+        nearest[*intent] = nearest[*intent].max(dot(phrase, embedding)).clamp(-1.0, 1.0);
     }
-    let present = sizes.iter().filter(|size| **size > 0).count();
-    // A column of ones carries the bias.
-    let mut rows = Vec::with_capacity(chosen.len() * (width + 1));
-    let mut truth = vec![0.0_f32; chosen.len() * classes];
-    let mut shares = Vec::with_capacity(chosen.len());
-    for (row, index) in chosen.iter().enumerate() {
-        let (embedding, intent) = &phrases[*index];
-        rows.extend_from_slice(embedding);
-        rows.push(1.0);
-        truth[row * classes + intent] = 1.0;
-        shares.push(1.0 / (present * sizes[*intent]) as f32);
-    }
-    let device = &Device::Cpu;
-    let inputs = Tensor::from_vec(rows, (chosen.len(), width + 1), device)?;
-    let transposed = inputs.t()?.contiguous()?;
-    let truth = Tensor::from_vec(truth, (chosen.len(), classes), device)?;
-    let shares = Tensor::from_vec(shares, (chosen.len(), 1), device)?;
+    nearest
+}
 
-    // Softmax curves by at most 1/2, the rows with their one have squared length 2.
-    let step = 1.0 / (1.0 + PENALTY);
-    let mut weights = Tensor::zeros((width + 1, classes), candle_core::DType::F32, device)?;
-    let mut ahead = weights.clone();
-    let mut pace = 1.0_f64;
-    for _ in 0..STEPS {
-        let error = (candle_nn::ops::softmax(&inputs.matmul(&ahead)?, D::Minus1)? - &truth)?;
-        let slope = (transposed.matmul(&error.broadcast_mul(&shares)?)? + (&ahead * PENALTY)?)?;
-        let next = (&ahead - (slope * step)?)?;
-        let quicker = (1.0 + (1.0 + 4.0 * pace * pace).sqrt()) / 2.0;
-        ahead = (&next + ((&next - &weights)? * ((pace - 1.0) / quicker))?)?;
-        (weights, pace) = (next, quicker);
+/// One weight row and one bias per intent.
+#[derive(Default)]
+struct Regression {
+    weights: Vec<Vec<f32>>,
+    bias: Vec<f32>,
+    /// Deviation of a phrase's scores, by which scores are divided.
+    deviation: f32,
+}
+
+impl Regression {
+    /// Minimises the class-balanced logistic loss by Nesterov's accelerated descent on embeddings
+    /// with their mean taken off. What all phrases share would otherwise dwarf what tells them
+    /// apart, and the step, which follows the largest curvature, would be far too small.
+    fn fit(phrases: &[Phrase], chosen: &[usize], classes: usize) -> Result<Self> {
+        let width = phrases[0].0.len();
+        let mut sizes = vec![0_usize; classes];
+        let mut mean = vec![0.0_f32; width];
+        for (embedding, intent) in chosen.iter().map(|index| &phrases[*index]) {
+            sizes[*intent] += 1;
+            mean.iter_mut().zip(embedding).for_each(|(sum, value)| *sum += value / chosen.len() as f32);
+        }
+        let present = sizes.iter().filter(|size| **size > 0).count();
+        let mut rows = Vec::with_capacity(chosen.len() * (width + 1));
+        let mut truth = vec![0.0_f32; chosen.len() * classes];
+        let mut shares = Vec::with_capacity(chosen.len());
+        for (row, index) in chosen.iter().enumerate() {
+            let (embedding, intent) = &phrases[*index];
+            rows.extend(embedding.iter().zip(&mean).map(|(value, mean)| value - mean));
+            rows.push(BIAS);
+            truth[row * classes + intent] = 1.0;
+            shares.push(1.0 / (present * sizes[*intent]) as f32);
+        }
+        let device = &Device::Cpu;
+        let inputs = Tensor::from_vec(rows, (chosen.len(), width + 1), device)?;
+        let truth = Tensor::from_vec(truth, (chosen.len(), classes), device)?;
+        let shares = Tensor::from_vec(shares, (chosen.len(), 1), device)?;
+        let transposed = inputs.broadcast_mul(&shares)?.t()?.contiguous()?;
+
+        // Softmax curves by at most 1/2; the margin covers what the iteration has not found yet.
+        let step = 1.0 / (0.55 * largest_curvature(&inputs, &transposed)? + PENALTY);
+        let mut weights = Tensor::zeros((width + 1, classes), DType::F32, device)?;
+        let mut ahead = weights.clone();
+        let mut pace = 1.0_f64;
+        for _ in 0..STEPS {
+            let error = (candle_nn::ops::softmax(&inputs.matmul(&ahead)?, D::Minus1)? - &truth)?;
+            let slope = (transposed.matmul(&error)? + (&ahead * PENALTY)?)?;
+            let next = (&ahead - (slope * step)?)?;
+            let quicker = (1.0 + (1.0 + 4.0 * pace * pace).sqrt()) / 2.0;
+            ahead = (&next + ((&next - &weights)? * ((pace - 1.0) / quicker))?)?;
+            (weights, pace) = (next, quicker);
+        }
+        let scores = inputs.matmul(&weights)?;
+        let spread = scores.broadcast_sub(&scores.mean_keepdim(1)?)?.sqr()?.mean_all()?.to_scalar::<f32>()?.sqrt();
+        let offset: Vec<f32> = weights.get(width)?.to_vec1()?;
+        let weights: Vec<Vec<f32>> = weights.narrow(0, 0, width)?.t()?.to_vec2()?;
+        let bias = weights.iter().zip(offset).map(|(row, offset)| offset * BIAS - dot(row, &mean)).collect();
+        Ok(Self { weights, bias, deviation: spread.max(1e-6) })
     }
-    let bias = weights.get(width)?.to_vec1()?;
-    let weights = weights.narrow(0, 0, width)?.t()?.to_vec2()?;
-    Ok((weights, bias))
+
+    /// Scores of an embedding, given the cosine of each intent's nearest example.
+    fn scores(&self, embedding: &[f32], nearest: &[f32]) -> Vec<f32> {
+        let rows = self.weights.iter().zip(&self.bias).zip(nearest);
+        rows.map(|((row, bias), near)| (dot(row, embedding) + bias) / self.deviation + NEAREST * near).collect()
+    }
+}
+
+/// Largest eigenvalue of `transposed * inputs`.
+fn largest_curvature(inputs: &Tensor, transposed: &Tensor) -> Result<f64> {
+    let mut direction = Tensor::ones((inputs.dim(1)?, 1), DType::F32, &Device::Cpu)?;
+    let mut largest = 1.0;
+    for _ in 0..CURVATURE_STEPS {
+        direction = transposed.matmul(&inputs.matmul(&direction)?)?;
+        largest = f64::from(direction.sqr()?.sum_all()?.to_scalar::<f32>()?.sqrt()).max(1e-12);
+        direction = (direction / largest)?;
+    }
+    Ok(largest)
 }
 
 /// The factor under which classifiers fitted without a third of the phrases are the least
 /// surprised by that third.
-fn choose_sharpness(phrases: &[(Vec<f32>, usize)], classes: usize) -> Result<f32> {
+fn choose_sharpness(phrases: &[Phrase], classes: usize) -> Result<f32> {
     let mut seen = vec![0_usize; classes];
-    let folds: Vec<usize> = phrases
-        .iter()
-        .map(|(_, intent)| {
-            seen[*intent] += 1;
-            seen[*intent] % FOLDS
-        })
-        .collect();
+    let mut folds = Vec::with_capacity(phrases.len());
+    for (_, intent) in phrases {
+        folds.push(seen[*intent] % FOLDS);
+        seen[*intent] += 1;
+    }
     let mut losses = [0.0_f64; SHARPNESS.len()];
     for fold in 0..FOLDS {
         let (held, kept): (Vec<usize>, Vec<usize>) = (0..phrases.len()).partition(|index| folds[*index] == fold);
         if kept.is_empty() {
             continue;
         }
-        let (weights, bias) = regress(phrases, &kept, classes)?;
-        for index in held {
-            let (embedding, intent) = &phrases[index];
-            let scores: Vec<f32> = weights.iter().zip(&bias).map(|(row, bias)| dot(row, embedding) + bias).collect();
+        let regression = Regression::fit(phrases, &kept, classes)?;
+        for (embedding, intent) in held.iter().map(|index| &phrases[*index]) {
+            let near = nearest(embedding, kept.iter().map(|index| &phrases[*index]), classes);
+            let scores = regression.scores(embedding, &near);
             for (loss, factor) in losses.iter_mut().zip(SHARPNESS) {
                 let sharpened: Vec<f32> = scores.iter().map(|score| score * factor).collect();
                 *loss -= f64::from(softmax(&sharpened)[*intent].max(1e-9).ln());

@@ -281,3 +281,12 @@ fn the_trace_of_a_turn_reads_like_this() {
     decision.trace["prompts"] = "version".into();
     insta::assert_json_snapshot!(decision.trace);
 }
+
+#[test]
+fn danger_is_never_one_of_two_buttons() {
+    let close = |first, second| analysis(&[(first, 0.41, 0.7), (second, 0.39, 0.68)], 0.1);
+    insta::assert_snapshot!(play(&[("it burns", close("danger", "refunds"))]));
+    insta::assert_snapshot!(play(&[("it burns money", close("refunds", "danger"))]));
+    insta::assert_snapshot!(play(&[("who can help", close("human", "refunds"))]));
+    insta::assert_snapshot!(play(&[("hello refund", close("greeting", "refunds"))]));
+}

@@ -178,8 +178,8 @@ proptest! {
         for reason in &decision.reasons {
             prop_assert!(BOT.reason(&reason.code).is_some(), "no texts for {}", reason.code);
         }
-        let text = render(&BOT, &decision.reply, None).text;
-        let whole = !text.trim().is_empty() && !text.contains('{');
+        let said = render(&BOT, &decision.reply, None).text;
+        let whole = !said.trim().is_empty() && !said.contains('{');
         prop_assert!(whole, "a reply says something, and never a raw brace");
 
         let stored: Value = serde_json::from_str(&decision.trace.to_string()).unwrap();

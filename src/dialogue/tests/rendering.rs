@@ -116,7 +116,10 @@ fn every_kind_of_reply_has_its_words_and_buttons() {
         ));
     }
     insta::assert_snapshot!(words.join("\n"));
-    let silence = talk.say("anyone?", &nothing()).reply;
-    let silence = render(&talk.prompts, &silence, None);
-    assert_eq!(silence.text, "", "a person owns it now");
+    let silent = talk.say("anyone?", &nothing());
+    assert_eq!(
+        render(&talk.prompts, &silent.reply, None).text,
+        "",
+        "a person owns it now"
+    );
 }
