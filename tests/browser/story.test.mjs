@@ -208,11 +208,8 @@ describe("a customer, a bot, a person and a manager", () => {
     const before = await chat.answers.count();
     await chat.say("Thank you Dana. Do you also have gift cards, by the way?");
     await chat.stored();
-    await desk.messages.getByText("Do you also have gift cards").waitFor();
-    // The turn has been read for the desk, so an answer of the bot would be there by now.
-    const conversation = eventsOf(shop).length;
-    await desk.messages.locator(".turn-slot").last().waitFor();
-    assert.ok(conversation > 0);
+    // Its reading is stored with the decision: were there an answer, it would be in the log before.
+    await desk.messages.getByRole("listitem").filter({ hasText: "Do you also have gift cards" }).locator("details").waitFor();
     assert.equal(await chat.answers.count(), before);
   });
 

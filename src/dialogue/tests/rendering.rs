@@ -116,6 +116,7 @@ fn every_kind_of_reply_has_its_words_and_buttons() {
         ));
     }
     insta::assert_snapshot!(words.join("\n"));
-    let silence = render(&talk.prompts, &talk.say("anyone?", &nothing()).reply, None);
+    let silence = talk.say("anyone?", &nothing()).reply;
+    let silence = render(&talk.prompts, &silence, None);
     assert_eq!(silence.text, "", "a person owns it now");
 }
