@@ -70,7 +70,9 @@ fn support(cache: &Cache, heads: &Heads, file: &Path) -> Result<()> {
 }
 
 fn emotions(cache: &Cache, heads: &Heads, data: &Path) -> Result<()> {
-    let columns = |name: &str, split: &str| -> Result<(Vec<Vec<f32>>, Vec<Vec<bool>>)> {
+    // Probabilities and truth, each by label and then by row.
+    type Columns = (Vec<Vec<f32>>, Vec<Vec<bool>>);
+    let columns = |name: &str, split: &str| -> Result<Columns> {
         let rows = data::goemotions(data, split)?;
         let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
         let readings = read(cache, heads, name, &texts)?;
