@@ -13,7 +13,8 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Most tokens (with padding) of one forward pass: its activations stay in a core's cache.
+/// Most tokens (with padding) of one forward pass: few enough that the activations of a layer stay in the
+/// processor's cache, enough that the matrices are worth their loading.
 const PASS_TOKENS: usize = 512;
 /// A pass up to this size takes any texts: below it, splitting costs more than padding.
 const FREE_TOKENS: usize = 96;

@@ -17,9 +17,6 @@ use candle_core::Tensor;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Probabilities and labels, by emotion.
-type Columns = (Vec<Vec<f32>>, Vec<Vec<bool>>);
-
 /// The file that is never trained or tuned on.
 pub(crate) const TEST_FILE: &str = "support-c.jsonl";
 /// The policy's threshold for a frustrated turn.
@@ -73,6 +70,8 @@ fn support(cache: &Cache, heads: &Heads, file: &Path) -> Result<()> {
 }
 
 fn emotions(cache: &Cache, heads: &Heads, data: &Path) -> Result<()> {
+    // Probabilities and truth, each by label and then by row.
+    type Columns = (Vec<Vec<f32>>, Vec<Vec<bool>>);
     let columns = |name: &str, split: &str| -> Result<Columns> {
         let rows = data::goemotions(data, split)?;
         let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
