@@ -84,7 +84,7 @@ const sum = (values) => values.reduce((total, value) => total + value, 0);
 /** The next even round number, so that half of it is a whole number too. */
 function niceCeiling(value) {
   const unit = 10 ** Math.floor(Math.log10(value));
-  return [2, 4, 6, 8, 10, 20].map((factor) => factor * unit).find((candidate) => candidate >= value);
+  return [1, 2, 3, 4, 5, 6, 8, 10].map((factor) => factor * unit).find((candidate) => candidate >= value && candidate % 2 === 0);
 }
 
 customElements.define("day-columns", DayColumns);
@@ -103,7 +103,7 @@ export function barList(rows, { tone = "accent" } = {}) {
     "ul",
     { class: "bar-list" },
     rows.map((row) => {
-      const fill = h("span", { class: `bar-fill tone-${tone}` });
+      const fill = h("span", { class: `bar-fill tone-${tone}`, hidden: row.value === 0 });
       fill.style.inlineSize = `${(100 * row.value) / most}%`;
       return h("li", null,
         h("span", { class: "bar-label" }, row.label),

@@ -26,6 +26,9 @@ export function actionsFor(store, card) {
 /** True while a close can still be undone. */
 export const isClosing = (conversation) => closing.has(conversation);
 
+/** Takes back a close that was not done yet. */
+export const undoClose = (conversation) => closing.get(conversation)?.undo();
+
 async function claim(store, card) {
   try {
     await store.act("claim", card.conversation);

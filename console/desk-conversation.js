@@ -6,7 +6,7 @@ import { STATES } from "./format.js";
 import { icon } from "./icons.js";
 import { button, moodChip, stateChip, waitTime } from "./chips.js";
 import { Composer } from "./composer.js";
-import { actionsFor, isClosing } from "./desk-actions.js";
+import { actionsFor, isClosing, undoClose } from "./desk-actions.js";
 import { waitingSince } from "./desk-store.js";
 import { ConversationLog } from "./log.js";
 import { menu } from "./menu.js";
@@ -54,6 +54,11 @@ export class ConversationView {
     store.open(id);
     this.update();
     this.#showPending();
+  }
+
+  /** The newest known card, marked closed once it is gone; null if there never was one. */
+  get card() {
+    return this.#card;
   }
 
   /** Stops following the conversation. */
@@ -173,7 +178,7 @@ export class ConversationView {
     const mine = card?.state === "assigned" && card.agent?.id === this.#store.me?.id;
     const first = actionsFor(this.#store, card).find((action) => action.primary);
     const word = (text) => h("span", null, text);
-    if (isClosing(this.#id)) return this.composer.allow({ say: false, note: false }, word("Closing. Press Undo to keep it open."));
+    if (isClosing(this.#id)) return this.composer.allow({ say: false, note: false }, word("Closing in a moment."), button("Undo", { onclick: () => undoClose(this.#id) }));
     switch (card?.state) {
       case "assigned":
         if (mine) return this.composer.allow({ say: true, note: true });

@@ -6,7 +6,7 @@ import { fullTime, plural, reasonLabel, shortTime } from "./format.js";
 import { icon } from "./icons.js";
 import { moodChip } from "./chips.js";
 import { moodLine } from "./mood-line.js";
-import { frustrationThreshold, readTrace } from "./trace.js";
+import { frustrationThreshold, isUnread, readTrace } from "./trace.js";
 import { reasonList } from "./turn.js";
 
 export class Panel {
@@ -32,7 +32,7 @@ export class Panel {
     const turns = [...log.turns.values()].sort((a, b) => a.seq - b.seq);
     replace(this.#why, why(card, turns));
     this.#mood.hidden = turns.length === 0;
-    if (turns.length) this.#line.show(turns, frustrationThreshold(turns));
+    if (turns.length) this.#line.show(turns, { threshold: frustrationThreshold(turns), unread: isUnread });
     replace(this.#facts, facts(card, log, turns));
   }
 }
@@ -53,9 +53,10 @@ function why(card, turns) {
 }
 
 function facts(card, log, turns) {
-  const trace = turns.length ? readTrace(turns.at(-1)) : {};
-  const { locale, page } = log.facts;
-  const started = card?.created_at;
+  // A press of the button was read by nobody: the newest turn that was tells the model.
+  const read = turns.findLast((turn) => turn.mood) ?? turns.at(-1);
+  const trace = read ? readTrace(read) : {};
+  const { locale, page, created_at: started = card?.created_at } = log.facts;
   const rows = [
     ["Customer", card?.demo ? `${card.customer} (sample, made up)` : card?.customer],
     ["Started", started && h("time", { datetime: new Date(started).toISOString(), title: fullTime(started) }, shortTime(started))],

@@ -87,7 +87,7 @@ class DeskView extends HTMLElement {
 
   #updatePanel() {
     const log = this.#store.log(this.#open);
-    if (log) this.#panel?.update(this.#store.card(this.#open), log);
+    if (log) this.#panel?.update(this.#view.card, log);
   }
 
   #toggleDetails(on = !this.classList.contains("with-details")) {

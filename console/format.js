@@ -40,8 +40,14 @@ export function span(ms) {
   if (ms === null || ms === undefined) return "–";
   if (ms < 1000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
-  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
-  return `${Math.floor(ms / 3_600_000)} h ${Math.round((ms % 3_600_000) / 60_000)} min`;
+  if (ms < 3_600_000) return pair(ms / 1000, 60, "min", "s");
+  return pair(ms / 60_000, 60, "h", "min");
+}
+
+function pair(value, size, large, small) {
+  const whole = Math.round(value);
+  const rest = whole % size;
+  return `${Math.floor(whole / size)} ${large}${rest ? ` ${rest} ${small}` : ""}`;
 }
 
 /** A probability with two digits, as it is written in the policy file. */
@@ -89,20 +95,23 @@ export function learnReasons(reasons) {
 /** The label of a reason's code. */
 export const reasonLabel = (code) => reasonLabels.get(code) ?? title(code);
 
-/** One sentence for a state event of the log. */
-export function stateLine(event) {
-  const agent = event.agent?.name;
+/**
+ * One sentence for a state event of the log. `holder` is the person who had the conversation until
+ * now, or null: only they can hand it on, give it back or close it.
+ */
+export function stateLine(event, holder) {
+  const agent = event.agent?.name ?? "A person";
   switch (event.state) {
     case "bot":
-      return event.from?.role === "agent" ? `${event.from.name} gave the conversation back to the bot` : "The bot answers";
+      return holder ? `${holder} gave the conversation back to the bot` : "The bot answers";
     case "offered":
       return `A person was offered${because(event)}`;
     case "queued":
-      return event.from?.role === "agent" ? `${event.from.name} put it back into the queue` : `Waiting for a person${because(event)}`;
+      return holder ? `${holder} put it back into the queue` : `Waiting for a person${because(event)}`;
     case "assigned":
-      return agent ? `${agent} joined the conversation` : "A person joined the conversation";
+      return holder ? `${holder} handed the conversation to ${agent}` : `${agent} joined the conversation`;
     case "closed":
-      return event.from?.name ? `${event.from.name} closed the conversation` : "The conversation was closed";
+      return holder ? `${holder} closed the conversation` : "The conversation was closed";
     default:
       return title(event.state ?? "state changed");
   }

@@ -27,9 +27,9 @@ function draw({ version, model = {}, prompts_version: prompts, embed_snippet: sn
       h("h2", null, "What runs"),
       h("dl", { class: "facts" },
         [["Server", `candor ${version}`], ["Address", origin],
-         ["Understanding", model.source === "model" ? `model ${model.version}` : `keyword rules ${model.version ?? ""}`],
+         ["Understanding", model.source === "model" ? `model ${model.version}` : `${model.version} (keyword rules)`],
          ["Prompts", prompts]].map(([name, value]) => [h("dt", null, name), h("dd", { class: "break" }, value)])),
-      model.source !== "model" && h("p", { class: "form-problem" }, h("strong", null, "The model is not loaded. "), model.reason ?? "Turns are read by keyword rules.")),
+      model.source !== "model" && h("p", { class: "form-problem" }, h("strong", null, "The model is not loaded"), model.reason ? `: ${model.reason}. ` : ". ", "Messages are read by keyword rules.")),
   ];
 }
 

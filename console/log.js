@@ -15,6 +15,7 @@ export class ConversationLog {
   #entries = new Map();
   #turns = new Map();
   #last = { day: null, author: null, at: 0 };
+  #holder = null;
   #drawTurn;
   #customer;
 
@@ -36,7 +37,8 @@ export class ConversationLog {
       this.list.append(h("li", { class: "log-day" }, h("span", null, today)));
       this.#last = { day: today, author: null, at: 0 };
     }
-    const entry = drawEntry(event, { customer: this.#customer(), follows: this.#follows(event) });
+    const entry = drawEntry(event, { customer: this.#customer(), follows: this.#follows(event), holder: this.#holder });
+    if (event.kind === "state") this.#holder = event.state === "assigned" ? (event.agent?.name ?? null) : null;
     entry.dataset.seq = event.seq;
     this.#entries.set(event.seq, entry);
     this.list.append(entry);
@@ -64,6 +66,7 @@ export class ConversationLog {
     this.#entries.clear();
     this.#turns.clear();
     this.#last = { day: null, author: null, at: 0 };
+    this.#holder = null;
     replace(this.list);
     this.spoken.setAttribute("aria-live", "off");
   }
@@ -98,7 +101,7 @@ export class ConversationLog {
   }
 }
 
-function drawEntry(event, { customer, follows }) {
+function drawEntry(event, { customer, follows, holder }) {
   switch (event.kind) {
     case "message":
       return bubble(event, { customer, follows });
@@ -120,7 +123,7 @@ function drawEntry(event, { customer, follows }) {
         h("div", { class: "bubble" }, h("div", { class: "plain-text", dir: "auto" }, plain(event.text))),
       );
     default:
-      return h("li", { class: `entry line line-${event.kind}` }, h("span", null, happening(event), " · ", time(event.at)));
+      return h("li", { class: `entry line line-${event.kind}` }, h("span", null, happening(event, holder), " · ", time(event.at)));
   }
 }
 
@@ -143,14 +146,14 @@ function choices(options) {
   return h("ul", { class: "choices", "aria-label": "Answers that were offered" }, options.map((option) => h("li", null, option.label)));
 }
 
-function happening(event) {
+function happening(event, holder) {
   switch (event.kind) {
     case "disclosure":
       return "The notice that a bot answers was shown";
     case "human_request":
       return "The customer pressed the button for a person";
     case "state":
-      return stateLine(event);
+      return stateLine(event, holder);
     case "rating":
       return `Rated ${event.score} of ${SCALES[event.survey] ?? 5}${event.text ? `: “${event.text}”` : ""}`;
     case "feedback":

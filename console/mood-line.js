@@ -14,6 +14,7 @@ const GAP = 14;
 class MoodLine extends HTMLElement {
   #turns = [];
   #threshold = null;
+  #unread = () => false;
   #width = 0;
   #observer = new ResizeObserver(([entry]) => {
     const width = Math.round(entry.contentRect.width);
@@ -44,17 +45,21 @@ class MoodLine extends HTMLElement {
     this.#observer.disconnect();
   }
 
-  /** Shows `turns` (as the server sends them, by seq) against `threshold` (0 to 1, or null). */
-  show(turns, threshold) {
+  /**
+   * Shows `turns` (as the server sends them, by seq) against `threshold` (0 to 1, or null).
+   * `unread(turn)` is true for a turn without a text: it has its marker, but no scores.
+   */
+  show(turns, { threshold = null, unread = () => false } = {}) {
     this.#turns = turns;
     this.#threshold = threshold;
+    this.#unread = unread;
     replace(this.#rows, turns.map((turn, index) => h(
       "tr",
       null,
       h("td", null, index + 1),
-      h("td", null, MOODS[turn.mood]),
-      h("td", null, score(turn.frustration)),
-      h("td", null, signed(sentiment(turn))),
+      h("td", null, unread(turn) ? "–" : MOODS[turn.mood]),
+      h("td", null, unread(turn) ? "–" : score(turn.frustration)),
+      h("td", null, unread(turn) ? "–" : signed(sentiment(turn))),
       h("td", null, ACTIONS[turn.action] ?? turn.action),
     )));
     if (this.#width) this.#draw();
@@ -83,11 +88,12 @@ class MoodLine extends HTMLElement {
     const zero = top + LINE_HEIGHT + GAP + BARS_HEIGHT / 2;
     const label = (left, top, text, anchor = "end", extra = "") => s("text", { x: left, y: top, "text-anchor": anchor, class: `axis ${extra}` }, text);
 
+    const words = describe(turns, this.#threshold, this.#unread);
     const svg = s(
       "svg",
-      { class: "mood-line-svg", width: this.#width, height, viewBox: `0 0 ${this.#width} ${height}`, role: "img", "aria-label": describe(turns, this.#threshold) },
+      { class: "mood-line-svg", width: this.#width, height, viewBox: `0 0 ${this.#width} ${height}`, role: "img", "aria-label": words },
       s("title", null, "Mood over the conversation"),
-      s("desc", null, describe(turns, this.#threshold)),
+      s("desc", null, words),
       [0, 0.5, 1].map((value) => s("line", { class: "grid", x1: PAD.left, x2: this.#width - PAD.right, y1: y(value), y2: y(value) })),
       [0, 0.5, 1].map((value) => label(PAD.left - 6, y(value) + 4, value === 0.5 ? ".5" : value)),
       s("line", { class: "grid", x1: PAD.left, x2: this.#width - PAD.right, y1: zero, y2: zero }),
@@ -100,17 +106,16 @@ class MoodLine extends HTMLElement {
     turns.forEach((turn, index) => {
       const value = sentiment(turn);
       const length = Math.max(1.5, Math.abs(value) * (BARS_HEIGHT / 2));
-      svg.append(s("rect", { class: value < 0 ? "bar bad" : "bar good", x: x(index) - width / 2, y: value < 0 ? zero : zero - length, width, height: length, rx: 1.5 }));
+      if (!this.#unread(turn)) svg.append(s("rect", { class: value < 0 ? "bar bad" : "bar good", x: x(index) - width / 2, y: value < 0 ? zero : zero - length, width, height: length, rx: 1.5 }));
       if (turn.action === "offer" || turn.action === "handoff") svg.append(...event(turn, x(index), { width: this.#width, height, top, row: both && turn.action === "offer" ? 1 : 0 }));
       if (index % every === 0) svg.append(label(x(index), height - 4, index + 1, "middle"));
     });
     if (this.#threshold !== null) {
       svg.append(s("line", { class: "threshold", x1: PAD.left, x2: this.#width - PAD.right, y1: y(this.#threshold), y2: y(this.#threshold) }));
     }
-    if (turns.length > 1) {
-      svg.append(s("polyline", { class: "frustration", points: turns.map((turn, index) => `${x(index)},${y(turn.frustration)}`).join(" ") }));
-    }
-    turns.forEach((turn, index) => svg.append(dot(turn, x(index), y(turn.frustration), step)));
+    const points = turns.map((turn, index) => ({ turn, x: x(index), y: y(turn.frustration) })).filter(({ turn }) => !this.#unread(turn));
+    if (points.length > 1) svg.append(s("polyline", { class: "frustration", points: points.map((point) => `${point.x},${point.y}`).join(" ") }));
+    svg.append(...points.map((point) => dot(point.turn, point.x, point.y, step)));
     replace(this.#chart, svg);
   }
 }
@@ -143,11 +148,12 @@ function dot(turn, x, y, step) {
   return group;
 }
 
-function describe(turns, threshold) {
-  if (turns.length === 0) return "No customer turn was read yet.";
-  const worst = turns.reduce((most, turn, index) => (turn.frustration > turns[most].frustration ? index : most), 0);
+function describe(turns, threshold, unread) {
+  const read = turns.filter((turn) => !unread(turn));
+  if (read.length === 0) return "No customer turn was read yet.";
+  const worst = read.reduce((most, turn) => (turn.frustration > most.frustration ? turn : most));
   const parts = [
-    `${turns.length} customer turns. Frustration starts at ${score(turns[0].frustration)} and ends at ${score(turns.at(-1).frustration)}; it is highest at turn ${worst + 1} with ${score(turns[worst].frustration)}.`,
+    `${turns.length} customer turns. Frustration starts at ${score(read[0].frustration)} and ends at ${score(read.at(-1).frustration)}; it is highest at turn ${turns.indexOf(worst) + 1} with ${score(worst.frustration)}.`,
   ];
   if (threshold !== null) parts.push(`The threshold is ${score(threshold)}.`);
   turns.forEach((turn, index) => {
@@ -159,9 +165,9 @@ function describe(turns, threshold) {
 
 customElements.define("mood-line", MoodLine);
 
-/** A mood line of `turns`. */
-export function moodLine(turns = [], threshold = null) {
+/** A mood line of `turns`, with the options of `show`. */
+export function moodLine(turns = [], options = {}) {
   const element = document.createElement("mood-line");
-  element.show(turns, threshold);
+  element.show(turns, options);
   return element;
 }

@@ -24,6 +24,7 @@ export class Shell {
   #presence = h("div", { class: "presence", role: "radiogroup", "aria-label": "Your status" });
   #main = h("main", { class: "page", id: "main", tabindex: "-1" });
   #listeners = new AbortController();
+  #news = new Map(); // conversation -> takes its toast away
 
   constructor(store, agent, { onsignout, help }) {
     this.#store = store;
@@ -75,14 +76,31 @@ export class Shell {
     const on = (type, run) => this.#store.addEventListener(type, ({ detail }) => run(detail), { signal });
     on("agents", () => this.#drawPresence());
     on("status", (detail) => this.#drawStatus(detail));
-    on("cards", () => this.#count());
+    on("cards", () => {
+      this.#count();
+      this.#forgetNews();
+    });
+    addEventListener("hashchange", () => this.#forgetNews(), { signal });
     on("arrived", ({ card }) => this.#announce(card, `${card.customer} is waiting${card.reason ? `: ${card.reason.label}` : ""}`));
     on("handed", ({ card }) => this.#announce(card, `${card.customer} was transferred to you`));
   }
 
   #announce(card, text) {
-    if (location.hash === `#/desk/${card.conversation}`) return;
-    toast(text, { kind: "news", seconds: 10, action: { label: "Open", run: () => { location.hash = `#/desk/${card.conversation}`; } } });
+    const address = `#/desk/${card.conversation}`;
+    if (location.hash === address) return;
+    this.#news.get(card.conversation)?.();
+    this.#news.set(card.conversation, toast(text, { kind: "news", seconds: 10, action: { label: "Open", run: () => { location.hash = address; } } }));
+  }
+
+  // News is old once its conversation is open here, or somebody else took the customer.
+  #forgetNews() {
+    for (const [conversation, dismiss] of this.#news) {
+      const card = this.#store.card(conversation);
+      const current = card?.state === "queued" || card?.agent?.id === this.#store.me?.id;
+      if (current && location.hash !== `#/desk/${conversation}`) continue;
+      dismiss();
+      this.#news.delete(conversation);
+    }
   }
 
   #drawStatus({ status }) {

@@ -1,23 +1,23 @@
 // Reads a stored decision (a turn's `trace`) into the parts that the screen has a place for. The
 // only place that knows the trace's names. Must not draw, and must not decide anything again.
 
-/** What settled the action: the trace's `by` in words. */
+/** What settled the action: the trace's `by` as a sentence. */
 const BY = {
-  button: "the button for a person",
-  hard_rule: "a rule that always brings in a person",
-  offer_accepted: "the customer's yes to the offer",
-  intent: "an intent that leads to a person",
-  intent_after_offer: "such an intent once more after the offer",
-  soft_reasons: "evidence over several turns",
-  answer: "nothing asked for a person, so the bot went on",
-  owner: "a person has the conversation, so nothing was decided",
+  button: "The button for a person decides by itself: nothing was read.",
+  hard_rule: "A rule that always brings in a person decided.",
+  offer_accepted: "The customer accepted the offer of a person.",
+  intent: "The intent is one that leads to a person.",
+  intent_after_offer: "After the offer, such an intent once more brought in a person.",
+  soft_reasons: "The evidence reached a threshold.",
+  answer: "Nothing called for a person, so the bot went on.",
+  owner: "A person had the conversation, so nothing was decided.",
 };
 
 const HOW = {
   label: "the words of a button",
   cue: "a fixed phrase",
   choice: "the answer to “did you mean”",
-  gates: "the model's reading",
+  gates: "its scores",
 };
 
 const REST = {
@@ -32,6 +32,7 @@ export function readTrace(turn) {
   return {
     by: BY[trace.by] ?? null,
     how: HOW[meaning.how] ?? null,
+    unread: isUnread(turn),
     rest: REST[figures.rest] ?? null,
     intents: analysis.intents ?? [],
     emotions: analysis.emotions ?? [],
@@ -43,6 +44,9 @@ export function readTrace(turn) {
     prompts: trace.prompts ?? null,
   };
 }
+
+/** True for a press of the button for a person: decided, but there was no text to read. */
+export const isUnread = (turn) => turn.trace?.button === true;
 
 /** The frustration threshold that the newest turn was held against, or null. */
 export function frustrationThreshold(turns) {

@@ -10,7 +10,7 @@ import { ConversationLog } from "./log.js";
 import { moodLine } from "./mood-line.js";
 import { dataPage } from "./page-data.js";
 import { listAddress } from "./transcripts.js";
-import { frustrationThreshold } from "./trace.js";
+import { frustrationThreshold, isUnread } from "./trace.js";
 import { turnTrace } from "./turn.js";
 
 /** The page of the conversation `id`. */
@@ -32,11 +32,11 @@ function draw({ conversation, events, turns }) {
     h("header", { class: "page-head" },
       h("div", null,
         h("h1", null, customer),
-        h("p", { class: "row-chips" }, stateChip(conversation.state), reasonChip(conversation.reason), moodChip(turns.at(-1)?.mood), csatChip(csat), sampleChip(conversation.demo))),
+        h("p", { class: "row-chips" }, stateChip(conversation.state), reasonChip(conversation.reason), moodChip(turns.findLast((turn) => !isUnread(turn))?.mood), csatChip(csat), sampleChip(conversation.demo))),
       live && h("a", { class: "button", href: `#/desk/${encodeURIComponent(conversation.conversation)}` }, "Open on the desk")),
     h("div", { class: "transcript-columns" },
       h("div", { class: "transcript-main" },
-        turns.length > 0 && h("section", { class: "card" }, h("h2", null, "Mood over the conversation"), moodLine(turns, frustrationThreshold(turns))),
+        turns.length > 0 && h("section", { class: "card" }, h("h2", null, "Mood over the conversation"), moodLine(turns, { threshold: frustrationThreshold(turns), unread: isUnread })),
         h("section", { class: "card transcript-log" },
           h("div", { class: "card-head" }, h("h2", null, "Conversation"), turns.length > 0 && foldAll(log.list)),
           log.list)),
@@ -46,7 +46,7 @@ function draw({ conversation, events, turns }) {
 
 function fold(turn) {
   const done = [ACTIONS_SHORT[turn.action] || "With a person", turn.intent && title(turn.intent)].filter(Boolean).join(" · ");
-  return h("details", { class: "fold reading decision" }, h("summary", null, moodChip(turn.mood), h("span", { class: "reading-line" }, done)), turnTrace(turn));
+  return h("details", { class: "fold reading decision" }, h("summary", null, !isUnread(turn) && moodChip(turn.mood), h("span", { class: "reading-line" }, done)), turnTrace(turn));
 }
 
 function foldAll(scope) {
@@ -70,7 +70,7 @@ function facts(conversation, events, turns) {
     [conversation.closed_at ? "Closed" : "Last entry", end && fullTime(end)],
     ["Lasted", start && end && span(end - start)],
     ["Customer turns", plural(turns.length, "turn")],
-    ["Person", conversation.agent?.name],
+    ["Person", conversation.agent?.name ?? person?.from.name],
     ["Waited for a person", queued && person && person.at > queued.at && span(person.at - queued.at)],
     ["Language", conversation.locale],
     ["Page", conversation.page && breakable(conversation.page)],

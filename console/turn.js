@@ -4,7 +4,7 @@
 import { h, tableBox } from "./dom.js";
 import { ACTIONS, ACTIONS_SHORT, plural, reasonLabel, score, title } from "./format.js";
 import { moodChip } from "./chips.js";
-import { frustrationThreshold, readTrace } from "./trace.js";
+import { frustrationThreshold, isUnread, readTrace } from "./trace.js";
 
 /** A value between 0 and 1 as a bar, with a tick where its threshold lies. */
 export function meter(name, value, { threshold = null, tone = "" } = {}) {
@@ -62,30 +62,30 @@ export function turnFold(turn) {
   return h(
     "details",
     { class: "fold reading" },
-    h("summary", null, moodChip(turn.mood), h("span", { class: "reading-line" }, done || "Details")),
+    h("summary", null, !isUnread(turn) && moodChip(turn.mood), h("span", { class: "reading-line" }, done || "Details")),
     h(
       "div",
       { class: "reading-body" },
       h("p", null, `${ACTIONS[turn.action] ?? title(turn.action)}${intent ? `, understood as “${intent}”` : ""}.`),
       turn.reasons?.length > 0 && reasonList(turn.reasons),
-      scores(turn),
-      turn.source === "rules" && h("p", { class: "quiet-text" }, "Read by keyword rules: the model was not available."),
+      !isUnread(turn) && scores(turn),
+      turn.source === "rules" && !isUnread(turn) && h("p", { class: "quiet-text" }, "Read by keyword rules: the model was not available."),
     ),
   );
 }
 
 /** Everything that is known about a turn's decision, for the transcript. */
 export function turnTrace(turn) {
-  const { by, how, rest, intents, emotions, hits, checkedRules, checks, language, model, prompts } = readTrace(turn);
-  const understood = turn.intent ? `Understood as “${title(turn.intent)}”${how ? `, by ${how}` : ""}.` : "No intent was accepted.";
-  const made = [turn.source === "rules" ? "Read by keyword rules" : "Read by the model", model, language && `language ${language}`, prompts && `prompts ${prompts}`];
+  const { by, how, rest, unread, intents, emotions, hits, checkedRules, checks, language, model, prompts } = readTrace(turn);
+  const understood = turn.intent ? `Understood as “${title(turn.intent)}”${how ? `, by ${how}` : ""}. ` : unread ? "" : "No intent was accepted. ";
+  const made = [!unread && (turn.source === "rules" ? "Read by keyword rules" : "Read by the model"), !unread && model, language && `language ${language}`, prompts && `prompts ${prompts}`];
   return h(
     "div",
     { class: "trace" },
-    h("p", { class: "trace-decision" }, moodChip(turn.mood), h("strong", null, ACTIONS[turn.action] ?? title(turn.action))),
-    h("p", null, understood, by && ` Settled by: ${by}.`, rest && ` ${rest}`),
+    h("p", { class: "trace-decision" }, !unread && moodChip(turn.mood), h("strong", null, ACTIONS[turn.action] ?? title(turn.action))),
+    h("p", null, understood, by, rest && ` ${rest}`),
     turn.reasons?.length > 0 && reasonList(turn.reasons),
-    h(
+    !unread && h(
       "div",
       { class: "trace-columns" },
       h("div", null, h("h3", null, "Scores"), scores(turn)),
@@ -96,8 +96,8 @@ export function turnTrace(turn) {
     ),
     hits.length > 0
       ? h("ul", { class: "trace-rules" }, hits.map((hit) => h("li", null, `Rule ${hit.rule} (${reasonLabel(hit.reason)}) matched `, h("q", null, hit.words))))
-      : checkedRules !== null && h("p", { class: "quiet-text" }, `None of ${plural(checkedRules, "rule")} matched.`),
-    checks.length > 0 && checkTable(checks),
+      : checkedRules !== null && !unread && h("p", { class: "quiet-text" }, `None of ${plural(checkedRules, "rule")} matched.`),
+    checks.length > 0 && !unread && checkTable(checks),
     h("p", { class: "quiet-text" }, made.filter(Boolean).join(" · ")),
     h(
       "details",

@@ -108,6 +108,7 @@ export class View {
   #update() {
     const conversation = this.#conversation;
     const { log } = this.#parts;
+    const held = this.#focused();
     log.setAttribute("aria-busy", String(conversation.replaying));
     this.#drawHeader();
     this.#drawStrip();
@@ -118,6 +119,7 @@ export class View {
     this.#entries.sync(conversation);
     this.#drawTyping();
     this.#drawFoot();
+    this.#keepFocus(held);
     if (newest === null) {
       log.scrollTop = 0; // the disclosure is read from its beginning
     } else if (this.#following) {
@@ -125,6 +127,20 @@ export class View {
     } else if (fresh) {
       this.#parts.jump.hidden = false;
     }
+  }
+
+  #focused() {
+    const node = this.node.getRootNode().activeElement;
+    return node && this.node.contains(node) ? node : null;
+  }
+
+  // What was pressed may be gone by its own effect; whoever pressed it stays in the chat.
+  #keepFocus(held) {
+    const now = this.#focused();
+    if (!held || held.checkVisibility() || (now && now !== held)) return;
+    // On a touch screen the field would bring up the keyboard over the news.
+    const field = matchMedia("(pointer: fine)").matches ? this.field : null;
+    (field ?? this.#parts.log).focus({ preventScroll: true });
   }
 
   #drawHeader() {

@@ -137,7 +137,9 @@ pub struct Card {
     pub last_at: Timestamp,
     /// Beginning of the newest message.
     pub last_text: Option<String>,
-    /// Who wrote that.
+    /// Beginning of the customer's newest message.
+    pub last_customer_text: Option<String>,
+    /// Who wrote the newest message.
     pub last_role: Option<Author>,
     /// When it was opened.
     pub created_at: Timestamp,
@@ -196,7 +198,8 @@ fn card_of(app: &App, row: CardRow) -> Card {
         customer: visitor_name(row.visitor_id),
         seq: row.last_seq,
         last_at: row.updated_at,
-        last_text: row.last_text.map(|text| text.chars().take(160).collect()),
+        last_text: row.last_text.as_deref().map(beginning),
+        last_customer_text: row.last_customer_text.as_deref().map(beginning),
         last_role: row.last_author,
         created_at: row.created_at,
         queued_at: row.queued_at,
@@ -206,6 +209,11 @@ fn card_of(app: &App, row: CardRow) -> Card {
         frustration: row.frustration,
         demo: row.demo,
     }
+}
+
+/// As much of a message as a list shows.
+fn beginning(text: &str) -> String {
+    text.chars().take(160).collect()
 }
 
 /// A wait, as an honest range in seconds.

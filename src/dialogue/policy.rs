@@ -23,6 +23,8 @@ pub struct Policy {
     pub mood: MoodPolicy,
     /// How long the model may take.
     pub analysis: AnalysisPolicy,
+    /// How long conversations are kept.
+    pub privacy: PrivacyPolicy,
 }
 
 /// Gates of an intent. Both the probability and the similarity have to pass: the first alone is
@@ -100,6 +102,14 @@ pub struct AnalysisPolicy {
     pub deadline_ms: u64,
 }
 
+/// How long conversations are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PrivacyPolicy {
+    /// Days after its last event until a conversation is deleted. Texts name it as `{keep_days}`, so
+    /// that what customers are told is what happens.
+    pub keep_days: u32,
+}
+
 /// A fault and where it is.
 type Fault = (Range<usize>, String);
 
@@ -113,6 +123,7 @@ pub(super) struct RawPolicy {
     cooldown: RawCooldown,
     mood: RawMood,
     analysis: RawAnalysis,
+    privacy: RawPrivacy,
 }
 
 #[derive(Deserialize)]
@@ -166,6 +177,12 @@ struct RawAnalysis {
     deadline_ms: Spanned<i64>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPrivacy {
+    keep_days: Spanned<i64>,
+}
+
 impl RawPolicy {
     /// Checks every number against its range. Faults go to `faults`; the value then is the range's end.
     pub(super) fn check(&self, faults: &mut Vec<Fault>) -> Policy {
@@ -213,6 +230,9 @@ impl RawPolicy {
             },
             analysis: AnalysisPolicy {
                 deadline_ms: u64::from(count(&self.analysis.deadline_ms, 50..=10_000, faults)),
+            },
+            privacy: PrivacyPolicy {
+                keep_days: count(&self.privacy.keep_days, 1..=3_650, faults),
             },
         }
     }

@@ -209,7 +209,13 @@ fn read(files: &BTreeMap<String, String>, faults: &mut Faults) -> Option<Prompts
         business?, handoff?, said?, lookups?, slots?, rules?, policy?,
     );
 
-    let constants = replies::constants(business.source, &business.raw, faults);
+    let mut out_of_range = Vec::new();
+    let thresholds = policy.raw.check(&mut out_of_range);
+    for (span, reason) in out_of_range {
+        faults.add(policy.source, &span, reason);
+    }
+    let keep_days = thresholds.privacy.keep_days;
+    let constants = replies::constants(business.source, &business.raw, keep_days, faults);
     let slot_names: Vec<&str> = slots
         .raw
         .keys()
@@ -262,11 +268,6 @@ fn read(files: &BTreeMap<String, String>, faults: &mut Faults) -> Option<Prompts
     );
     let codes: Vec<&str> = reasons.keys().map(String::as_str).collect();
     let rules = rules.raw.check(rules.source, &codes, faults);
-    let mut out_of_range = Vec::new();
-    let thresholds = policy.raw.check(&mut out_of_range);
-    for (span, reason) in out_of_range {
-        faults.add(policy.source, &span, reason);
-    }
     let index = |key: fn(&Intent) -> String| {
         intents
             .iter()

@@ -11,8 +11,9 @@ use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertEncoder, BertModel, Config};
 use std::collections::HashMap;
 
-/// Most tokens (with padding) of one forward pass; bounds the memory of a pass.
-const PASS_TOKENS: usize = 2_048;
+/// Most tokens (with padding) of one forward pass: few enough that the activations of a layer stay in the
+/// processor's cache, enough that the matrices are worth their loading.
+const PASS_TOKENS: usize = 512;
 /// A pass up to this size takes any texts: below it, splitting costs more than padding.
 const FREE_TOKENS: usize = 96;
 /// Largest share of padding in a bigger pass.

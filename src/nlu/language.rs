@@ -1,42 +1,37 @@
 //! Which language a text is written in, from its letters alone.
 
-use whatlang::{Lang, detect};
+use whatlang::{Detector, Lang};
 
 /// Fewer letters than this say too little.
 const MIN_LETTERS: usize = 18;
 /// Below this confidence nothing is said; a wrong language is worse than none.
 const MIN_CONFIDENCE: f64 = 0.6;
+/// The languages told apart, with their ISO 639-1 codes. Small neighbours of big languages
+/// (Catalan, Afrikaans, Esperanto ...) are left out: they cost the big ones more than they bring.
+const LANGUAGES: [(Lang, &str); 37] = [
+    (Lang::Ara, "ar"), (Lang::Ben, "bn"), (Lang::Bul, "bg"), (Lang::Ces, "cs"), (Lang::Cmn, "zh"), (Lang::Dan, "da"),
+    (Lang::Deu, "de"), (Lang::Ell, "el"), (Lang::Eng, "en"), (Lang::Est, "et"), (Lang::Fin, "fi"), (Lang::Fra, "fr"),
+    (Lang::Heb, "he"), (Lang::Hin, "hi"), (Lang::Hrv, "hr"), (Lang::Hun, "hu"), (Lang::Ind, "id"), (Lang::Ita, "it"),
+    (Lang::Jpn, "ja"), (Lang::Kor, "ko"), (Lang::Lav, "lv"), (Lang::Lit, "lt"), (Lang::Nld, "nl"), (Lang::Nob, "nb"),
+    (Lang::Pes, "fa"), (Lang::Pol, "pl"), (Lang::Por, "pt"), (Lang::Ron, "ro"), (Lang::Rus, "ru"), (Lang::Slk, "sk"),
+    (Lang::Spa, "es"), (Lang::Swe, "sv"), (Lang::Tha, "th"), (Lang::Tur, "tr"), (Lang::Ukr, "uk"), (Lang::Urd, "ur"),
+    (Lang::Vie, "vi"),
+];
 
 /// ISO 639-1 code, or none if the text is too short or could be one of several languages.
 pub(crate) fn detect_language(text: &str) -> Option<String> {
-    let letters = text.chars().filter(|letter| letter.is_alphabetic());
     // A Chinese or Japanese letter says as much as a few Latin ones.
-    let weight: usize = letters.map(|letter| if letter.is_ascii() { 1 } else { 1 + usize::from(letter as u32 > 0x2E80) * 4 }).sum();
-    if weight < MIN_LETTERS {
+    let worth = |letter: char| if letter > '\u{2E80}' { 5 } else { 1 };
+    let letters = text.chars().filter(|letter| letter.is_alphabetic());
+    if letters.map(worth).sum::<usize>() < MIN_LETTERS {
         return None;
     }
-    let found = detect(text)?;
+    let known = LANGUAGES.iter().map(|(language, _)| *language).collect();
+    let found = Detector::with_allowlist(known).detect(text)?;
     if !found.is_reliable() && found.confidence() < MIN_CONFIDENCE {
         return None;
     }
-    two_letters(found.lang()).map(str::to_owned)
-}
-
-fn two_letters(language: Lang) -> Option<&'static str> {
-    let code = match language.code() {
-        "afr" => "af", "aka" => "ak", "amh" => "am", "ara" => "ar", "aze" => "az", "bel" => "be", "ben" => "bn",
-        "bul" => "bg", "cat" => "ca", "ces" => "cs", "cmn" => "zh", "cym" => "cy", "dan" => "da", "deu" => "de",
-        "ell" => "el", "eng" => "en", "epo" => "eo", "est" => "et", "fin" => "fi", "fra" => "fr", "guj" => "gu",
-        "heb" => "he", "hin" => "hi", "hrv" => "hr", "hun" => "hu", "hye" => "hy", "ind" => "id", "ita" => "it",
-        "jav" => "jv", "jpn" => "ja", "kan" => "kn", "kat" => "ka", "khm" => "km", "kor" => "ko", "lat" => "la",
-        "lav" => "lv", "lit" => "lt", "mal" => "ml", "mar" => "mr", "mkd" => "mk", "mya" => "my", "nep" => "ne",
-        "nld" => "nl", "nob" => "nb", "ori" => "or", "pan" => "pa", "pes" => "fa", "pol" => "pl", "por" => "pt",
-        "ron" => "ro", "rus" => "ru", "sin" => "si", "slk" => "sk", "slv" => "sl", "sna" => "sn", "spa" => "es",
-        "srp" => "sr", "swe" => "sv", "tam" => "ta", "tel" => "te", "tgl" => "tl", "tha" => "th", "tuk" => "tk",
-        "tur" => "tr", "ukr" => "uk", "urd" => "ur", "uzb" => "uz", "vie" => "vi", "yid" => "yi", "zul" => "zu",
-        _ => return None,
-    };
-    Some(code)
+    LANGUAGES.iter().find(|(language, _)| *language == found.lang()).map(|(_, code)| (*code).to_owned())
 }
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ mod tests {
     fn one_slip_is_mended_and_a_long_word_may_have_two() {
         let mended = |text| spelling().mend(text, knows).unwrap();
         assert_eq!(mended("I want a Refnud please"), "I want a refund please");
-        assert_eq!(mended("where is my dilevary?!"), "where is my delivery?!");
+        assert_eq!(mended("where is my dilevery?!"), "where is my delivery?!");
         assert_eq!(mended("my parcle"), "my parcel");
     }
 

@@ -55,9 +55,11 @@ pub struct CardRow {
     pub last_text: Option<String>,
     /// Its author.
     pub last_author: Option<Author>,
-    /// Mood of the newest turn.
+    /// The customer's newest message.
+    pub last_customer_text: Option<String>,
+    /// Mood of the customer's newest words; a press of a button has none.
     pub mood: Option<Mood>,
-    /// Frustration of the newest turn, 0 to 1.
+    /// Frustration of the customer's newest words, 0 to 1.
     pub frustration: Option<f64>,
 }
 
@@ -69,13 +71,16 @@ macro_rules! card_query {
         concat!(
             "SELECT c.id, c.visitor_id, c.state, c.agent_id, a.name AS agent_name, c.last_seq, c.created_at,
                 c.updated_at, c.queued_at, c.priority, c.reason, c.demo,
-                e.text AS last_text, e.author AS last_author, t.mood, t.frustration
+                e.text AS last_text, e.author AS last_author, t.mood, t.frustration,
+                (SELECT text FROM event WHERE conversation_id = c.id AND author = 'customer'
+                    AND kind IN ('message', 'left_message') ORDER BY seq DESC LIMIT 1) AS last_customer_text
              FROM conversation c
              LEFT JOIN agent a ON a.id = c.agent_id
              LEFT JOIN event e ON e.conversation_id = c.id AND e.seq =
                 (SELECT MAX(seq) FROM event WHERE conversation_id = c.id AND kind IN ('message', 'left_message'))
              LEFT JOIN turn t ON t.conversation_id = c.id AND t.seq =
-                (SELECT MAX(seq) FROM turn WHERE conversation_id = c.id)
+                (SELECT MAX(w.seq) FROM turn w JOIN event r ON r.conversation_id = w.conversation_id
+                    AND r.seq = w.seq AND r.kind = 'message' WHERE w.conversation_id = c.id)
              WHERE c.customer_turns > 0 AND ",
             $condition
         )
@@ -141,6 +146,39 @@ impl Store {
                     shown.data = Some(json!({ "version": opening.disclosure }));
                     insert_event(connection, id, &shown).await?;
                     Ok(id)
+                })
+            })
+            .await
+    }
+
+    /// Deletes every conversation without an event since `before`, and visitors who have none left.
+    /// Returns how many conversations were deleted.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn forget_before(&self, before: Timestamp) -> Result<u64> {
+        self.writer
+            .write(move |connection| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "DELETE FROM event_search WHERE conversation_id IN
+                            (SELECT id FROM conversation WHERE updated_at < $1)",
+                    )
+                    .bind(before)
+                    .execute(&mut *connection)
+                    .await?;
+                    let gone = sqlx::query("DELETE FROM conversation WHERE updated_at < $1")
+                        .bind(before)
+                        .execute(&mut *connection)
+                        .await?;
+                    sqlx::query(
+                        "DELETE FROM visitor WHERE created_at < $1 AND NOT EXISTS
+                            (SELECT 1 FROM conversation c WHERE c.visitor_id = visitor.id)",
+                    )
+                    .bind(before)
+                    .execute(connection)
+                    .await?;
+                    Ok(gone.rows_affected())
                 })
             })
             .await

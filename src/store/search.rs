@@ -49,7 +49,7 @@ pub struct TranscriptRow {
     pub turns: i64,
     /// Code of its latest reason.
     pub reason: Option<String>,
-    /// Mood of the newest turn.
+    /// Mood of the customer's last words.
     pub mood_end: Option<Mood>,
     /// Mood of the turn with the most frustration.
     pub mood_worst: Option<Mood>,
@@ -71,7 +71,8 @@ macro_rules! transcript_query {
                 c.customer_turns AS turns, c.reason, c.demo,
                 (SELECT a.name FROM handover h JOIN agent a ON a.id = h.agent_id
                   WHERE h.conversation_id = c.id ORDER BY h.seq DESC LIMIT 1) AS agent_name,
-                (SELECT mood FROM turn t WHERE t.conversation_id = c.id ORDER BY t.seq DESC LIMIT 1) AS mood_end,
+                (SELECT mood FROM turn t JOIN event e ON e.conversation_id = t.conversation_id AND e.seq = t.seq
+                    AND e.kind = 'message' WHERE t.conversation_id = c.id ORDER BY t.seq DESC LIMIT 1) AS mood_end,
                 (SELECT mood FROM turn t WHERE t.conversation_id = c.id
                   ORDER BY t.frustration DESC, t.negative DESC LIMIT 1) AS mood_worst,
                 (SELECT score FROM rating r WHERE r.conversation_id = c.id AND r.kind = 'csat') AS csat,

@@ -2,6 +2,7 @@
 //!
 //! Everything runs through the served path: the model folder is opened as the server opens it.
 
+use super::cache::Cache;
 use super::data::{self, NEGATIVE, POSITIVE, Support};
 use super::metrics;
 use super::random::Random;
@@ -16,8 +17,6 @@ use candle_core::Tensor;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::cache::Cache;
-
 /// The file that is never trained or tuned on.
 pub(crate) const TEST_FILE: &str = "support-c.jsonl";
 /// The policy's threshold for a frustrated turn.
@@ -30,7 +29,7 @@ pub(crate) fn evaluate(cache: &Cache, heads: &Heads, data: &Path, corpus: &Path)
     support(cache, heads, &corpus.join(TEST_FILE))?;
     emotions(cache, heads, data)?;
     polarity(cache, heads, data)?;
-    intents(cache, data)
+    intents(cache, heads, data)
 }
 
 fn read<T: AsRef<str>>(cache: &Cache, heads: &Heads, name: &str, texts: &[T]) -> Result<Vec<Reading>> {
@@ -71,7 +70,9 @@ fn support(cache: &Cache, heads: &Heads, file: &Path) -> Result<()> {
 }
 
 fn emotions(cache: &Cache, heads: &Heads, data: &Path) -> Result<()> {
-    let columns = |name: &str, split: &str| -> Result<(Vec<Vec<f32>>, Vec<Vec<bool>>)> {
+    // Probabilities and truth, each by label and then by row.
+    type Columns = (Vec<Vec<f32>>, Vec<Vec<bool>>);
+    let columns = |name: &str, split: &str| -> Result<Columns> {
         let rows = data::goemotions(data, split)?;
         let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
         let readings = read(cache, heads, name, &texts)?;
@@ -94,11 +95,12 @@ fn polarity(cache: &Cache, heads: &Heads, data: &Path) -> Result<()> {
     let texts: Vec<&str> = tweets.iter().map(|row| row.text.as_str()).collect();
     let truth: Vec<usize> = tweets.iter().map(|row| row.class).collect();
     let readings = read(cache, heads, "tweets", &texts)?;
+    let found = classes(&readings);
     let negative: Vec<f32> = readings.iter().map(|reading| reading.sentiment.negative).collect();
     let is_negative: Vec<bool> = truth.iter().map(|class| *class == NEGATIVE).collect();
     println!(
         "TweetEval test: macro recall, negative AUROC {:.3}, {:.3}",
-        metrics::macro_recall(&classes(&readings), &truth, 3),
+        metrics::macro_recall(&found, &truth, 3),
         metrics::auroc(&negative, &is_negative)
     );
     let reviews = data::sst2(data)?;
@@ -113,7 +115,7 @@ fn polarity(cache: &Cache, heads: &Heads, data: &Path) -> Result<()> {
     Ok(())
 }
 
-fn intents(cache: &Cache, data: &Path) -> Result<()> {
+fn intents(cache: &Cache, heads: &Heads, data: &Path) -> Result<()> {
     for (name, train, test) in [
         ("banking77", data::banking77(data, "train")?, data::banking77(data, "test")?),
         ("clinc150", data::clinc150(data, "train")?, data::clinc150(data, "test")?),
@@ -125,6 +127,11 @@ fn intents(cache: &Cache, data: &Path) -> Result<()> {
             Ok(features.narrow(1, features.dim(1)? - hidden, hidden)?.contiguous()?.to_vec2()?)
         };
         let (known, asked) = (embeddings("train", &train)?, embeddings("test", &test)?);
+        let texts: Vec<&str> = test.iter().map(|row| row.0.as_str()).collect();
+        let readings = read(cache, heads, &format!("{name}-test"), &texts)?;
+        let above = readings.iter().filter(|reading| reading.frustration >= FRUSTRATED).count();
+        let share = above as f64 / texts.len() as f64;
+        println!("{name} test: everyday questions with frustration at or above {FRUSTRATED:.2}: {share:.3} ({above} of {})", texts.len());
         for shots in [5, 10] {
             let mut total = 0.0;
             for draw in 0..DRAWS {

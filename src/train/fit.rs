@@ -75,13 +75,15 @@ pub(crate) fn fit(rows: &Rows<'_>, settings: &Settings, advance: impl Fn()) -> R
     let parameters = ParamsAdamW { lr: settings.rate, weight_decay: settings.decay, ..ParamsAdamW::default() };
     let mut optimiser = AdamW::new(variables, parameters)?;
 
+    // Divided by the mean, not by each batch's own sum: a batch of unimportant rows stays unimportant.
+    let mean_weight = rows.weights.iter().sum::<f32>() / count as f32;
     let steps = settings.epochs * count.div_ceil(settings.batch);
     let mut step = 0;
     for _ in 0..settings.epochs {
         for chunk in random.order(count).chunks(settings.batch) {
             let index: Vec<u32> = chunk.iter().map(|row| *row as u32).collect();
             let index = Tensor::from_vec(index, chunk.len(), &Device::Cpu)?;
-            let weights: Vec<f32> = chunk.iter().map(|row| rows.weights[*row]).collect();
+            let weights: Vec<f32> = chunk.iter().map(|row| rows.weights[*row] / mean_weight).collect();
             let weights = Tensor::from_vec(weights, (chunk.len(), 1), &Device::Cpu)?;
             let mut state = drop_out(&inputs.index_select(&index, 0)?, settings.dropout, &mut random)?;
             for (depth, (weight, bias)) in layers.iter().enumerate() {
@@ -91,7 +93,7 @@ pub(crate) fn fit(rows: &Rows<'_>, settings: &Settings, advance: impl Fn()) -> R
                 state = state.matmul(weight)?.broadcast_add(bias)?;
             }
             let losses = compare(&state, &rows.targets.index_select(&index, 0)?, settings.loss)?;
-            let loss = (losses.broadcast_mul(&weights)?.sum_all()? / weights.sum_all()?.to_scalar::<f32>()?.max(1e-6) as f64)?;
+            let loss = (losses.broadcast_mul(&weights)?.sum_all()? / chunk.len() as f64)?;
             optimiser.set_learning_rate(settings.rate * (1.0 - step as f64 / steps as f64));
             optimiser.backward_step(&loss)?;
             step += 1;

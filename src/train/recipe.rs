@@ -12,20 +12,25 @@ use super::metrics;
 use super::random::Random;
 use super::sets::{Targets, emotion_targets, folds, one_hot, polarity};
 use crate::domain::analysis::EMOTIONS;
-use crate::nlu::heads::{Head, Heads, sigmoid, softmax};
+use crate::nlu::heads::{Head, Heads, frustration_input, sigmoid, softmax};
 use crate::nlu::surface::cues;
 use anyhow::Result;
 use candle_core::{Device, Tensor};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Parts of the cross-validation over our own files.
 const FOLDS: usize = 5;
-/// What one support message counts against one comment in the sentiment head: they are few, but
-/// they are what the product reads.
-const SUPPORT_WEIGHT: f32 = 12.0;
-/// What one review sentence counts.
-const REVIEW_WEIGHT: f32 = 2.0;
+/// What our support messages count together in the sentiment head, against 1 for all public
+/// comments: they are few, but they are what the product reads.
+const SUPPORT_SHARE: f32 = 1.0;
+/// What the review sentences count together.
+const REVIEW_SHARE: f32 = 0.3;
+/// Everyday requests taken from each of CLINC150's intents as examples of a calm tone.
+const CALM_PER_INTENT: usize = 8;
+/// What one of them counts in the frustration head, against 1 for one of our own messages.
+const CALM_WEIGHT: f32 = 0.3;
 
 /// Our own training files.
 pub(crate) const TRAINING_FILES: [&str; 2] = ["support-a.jsonl", "support-b.jsonl"];
@@ -41,7 +46,16 @@ pub(crate) fn train(cache: &Cache, data: &Path, corpus: &Path, seed: u64) -> Res
     let features = cache.features("support", &texts)?;
     let folds = folds(&rows, FOLDS, &Random::new(seed).order(rows.len()));
     let (sentiment, unseen) = train_sentiment(cache, data, &rows, &features, &folds, seed)?;
-    let frustration = train_frustration(&rows, &features, &emotion, &unseen, &folds, seed)?;
+    let unseen = Material { texts: &texts, features: &features, emotion: scores(&emotion, &features)?, sentiment: unseen };
+    let (calm_texts, calm_features) = calm_requests(cache, data, seed)?;
+    let calm = Material {
+        texts: &calm_texts.iter().map(String::as_str).collect::<Vec<_>>(),
+        features: &calm_features,
+        emotion: scores(&emotion, &calm_features)?,
+        sentiment: scores(&sentiment, &calm_features)?,
+    };
+    let inputs = Tensor::cat(&[unseen.inputs()?, calm.inputs()?], 0)?;
+    let frustration = train_frustration(&rows, &inputs, &folds, seed)?;
     Ok(Heads { emotion, sentiment, frustration })
 }
 
@@ -92,10 +106,10 @@ fn train_sentiment(
     )?;
     let inputs = Tensor::cat(&[&public, features], 0)?;
     let mut targets = Targets::default();
-    comment_rows.iter().for_each(|row| targets.push(&polarity(&row.labels), 1.0));
-    reviews.iter().for_each(|row| targets.push(&one_hot(row.class), REVIEW_WEIGHT));
+    targets.extend_balanced(&comment_rows.iter().map(|row| polarity(&row.labels)).collect::<Vec<_>>(), 1.0);
+    targets.extend_balanced(&reviews.iter().map(|row| one_hot(row.class)).collect::<Vec<_>>(), REVIEW_SHARE);
     let first = targets.weights.len();
-    rows.iter().for_each(|row| targets.push(&one_hot(row.sentiment()), SUPPORT_WEIGHT));
+    targets.extend_balanced(&rows.iter().map(|row| one_hot(row.sentiment())).collect::<Vec<_>>(), SUPPORT_SHARE);
 
     let tensor = targets.tensor()?;
     let settings =
@@ -112,7 +126,7 @@ fn train_sentiment(
         }
     }
     let truth: Vec<usize> = rows.iter().map(Support::sentiment).collect();
-    let temperature = choose_temperature(&unseen, &truth);
+    let temperature = choose_temperature(&unseen, &truth, &targets.weights[first..]);
     let predicted: Vec<usize> = unseen.iter().map(|row| largest(row)).collect();
     println!(
         "sentiment: cross-validated accuracy {:.3}, macro recall {:.3}, scores times {temperature}",
@@ -126,28 +140,59 @@ fn train_sentiment(
     Ok((head, unseen))
 }
 
-fn train_frustration(
-    rows: &[Support], features: &Tensor, emotion: &Head, sentiment: &[Vec<f32>], folds: &[usize], seed: u64,
-) -> Result<Head> {
-    let inputs = frustration_inputs(rows, features, &scores(emotion, features)?, sentiment)?;
+/// What the frustration head reads of some texts.
+struct Material<'a> {
+    texts: &'a [&'a str],
+    features: &'a Tensor,
+    emotion: Vec<Vec<f32>>,
+    sentiment: Vec<Vec<f32>>,
+}
+
+impl Material<'_> {
+    /// The rows as the served model lays them out.
+    fn inputs(&self) -> Result<Tensor> {
+        let features = self.features.to_vec2::<f32>()?;
+        let mut all = Vec::new();
+        for (at, text) in self.texts.iter().enumerate() {
+            all.extend(frustration_input(&features[at], &self.emotion[at], &self.sentiment[at], &cues(text)));
+        }
+        let width = all.len() / self.texts.len().max(1);
+        Ok(Tensor::from_vec(all, (self.texts.len(), width), &Device::Cpu)?)
+    }
+}
+
+/// Everyday requests to an assistant, some about a broken card or a lost parcel, none of them
+/// angry: our own messages alone would leave out what people calmly ask outside a dispute.
+fn calm_requests(cache: &Cache, data: &Path, seed: u64) -> Result<(Vec<String>, Tensor)> {
+    let rows = data::clinc150(data, "train")?;
+    let texts: Vec<&str> = rows.iter().map(|row| row.0.as_str()).collect();
+    let features = cache.features("clinc150-train", &texts)?;
+    let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut chosen = Random::new(seed).order(rows.len());
+    chosen.retain(|row| {
+        let count = taken.entry(rows[*row].1.as_str()).or_default();
+        *count += 1;
+        *count <= CALM_PER_INTENT
+    });
+    Ok((chosen.iter().map(|row| rows[*row].0.clone()).collect(), select(&features, &chosen)?))
+}
+
+/// Fits the frustration head. The first rows of `inputs` belong to our own messages, which are
+/// cross-validated; the rest are calm requests, which every fit sees.
+fn train_frustration(rows: &[Support], inputs: &Tensor, folds: &[usize], seed: u64) -> Result<Head> {
     let values: Vec<f32> = rows.iter().map(Support::target).collect();
     let truth: Vec<bool> = rows.iter().map(Support::is_frustrated).collect();
     let base = Settings { loss: Loss::Sigmoid, hidden: 0, epochs: 30, batch: 64, rate: 5e-4, decay: 0.3, dropout: 0.5, seed };
-    let candidates = [
-        Settings { dropout: 0.3, ..base },
-        base,
-        Settings { dropout: 0.7, epochs: 50, ..base },
-        Settings { hidden: 24, dropout: 0.5, ..base },
-        Settings { hidden: 24, dropout: 0.7, epochs: 50, ..base },
-    ];
+    let candidates =
+        [base, Settings { hidden: 24, ..base }, Settings { hidden: 24, dropout: 0.7, epochs: 50, ..base }];
     let bar = progress("frustration head", candidates.iter().map(|candidate| candidate.epochs * FOLDS).sum())?;
     let mut best: Option<(f64, Settings, Vec<f32>)> = None;
     for settings in candidates {
         let mut unseen = vec![0.0_f32; rows.len()];
         for fold in 0..FOLDS {
-            let (held, kept): (Vec<usize>, Vec<usize>) = (0..rows.len()).partition(|row| folds[*row] == fold);
-            let head = fit_frustration(&inputs, &values, &kept, &settings, || bar.inc(1))?;
-            for (row, found) in held.iter().zip(scores(&head, &select(&inputs, &held)?)?) {
+            let held: Vec<usize> = (0..rows.len()).filter(|row| folds[*row] == fold).collect();
+            let head = fit_frustration(inputs, &values, &held, &settings, || bar.inc(1))?;
+            for (row, found) in held.iter().zip(scores(&head, &select(inputs, &held)?)?) {
                 unseen[*row] = found[0];
             }
         }
@@ -165,34 +210,21 @@ fn train_frustration(
     }
     let (_, settings, unseen) = best.ok_or_else(|| anyhow::anyhow!("no candidate for the frustration head"))?;
     let (scale, shift) = choose_platt(&unseen, &values);
-    let all: Vec<usize> = (0..rows.len()).collect();
-    let mut head = fit_frustration(&inputs, &values, &all, &settings, || ())?;
+    let mut head = fit_frustration(inputs, &values, &[], &settings, || ())?;
     bar.finish_and_clear();
     rescale(&mut head, scale, shift);
     Ok(head)
 }
 
+/// One fit without the rows in `held`. Rows beyond `values` are calm.
 fn fit_frustration(
-    inputs: &Tensor, values: &[f32], rows: &[usize], settings: &Settings, advance: impl Fn(),
+    inputs: &Tensor, values: &[f32], held: &[usize], settings: &Settings, advance: impl Fn(),
 ) -> Result<Head> {
-    let chosen: Vec<f32> = rows.iter().map(|row| values[*row]).collect();
-    let targets = Tensor::from_vec(chosen, (rows.len(), 1), &Device::Cpu)?;
-    let weights = vec![1.0; rows.len()];
-    fit(&Rows { inputs: &select(inputs, rows)?, targets: &targets, weights: &weights }, settings, advance)
-}
-
-/// Inputs of the frustration head as the served model lays them out.
-fn frustration_inputs(
-    rows: &[Support], features: &Tensor, emotion: &[Vec<f32>], sentiment: &[Vec<f32>],
-) -> Result<Tensor> {
-    let features = features.to_vec2::<f32>()?;
-    let mut all = Vec::new();
-    for (at, row) in rows.iter().enumerate() {
-        let input = crate::nlu::heads::frustration_input(&features[at], &emotion[at], &sentiment[at], &cues(&row.text));
-        all.extend(input);
-    }
-    let width = all.len() / rows.len().max(1);
-    Ok(Tensor::from_vec(all, (rows.len(), width), &Device::Cpu)?)
+    let rows: Vec<usize> = (0..inputs.dim(0)?).filter(|row| !held.contains(row)).collect();
+    let targets: Vec<f32> = rows.iter().map(|row| values.get(*row).copied().unwrap_or(0.0)).collect();
+    let targets = Tensor::from_vec(targets, (rows.len(), 1), &Device::Cpu)?;
+    let weights: Vec<f32> = rows.iter().map(|row| if *row < values.len() { 1.0 } else { CALM_WEIGHT }).collect();
+    fit(&Rows { inputs: &select(inputs, &rows)?, targets: &targets, weights: &weights }, settings, advance)
 }
 
 fn comments(cache: &Cache, name: &str, rows: &[data::Emotional]) -> Result<Tensor> {
@@ -220,14 +252,15 @@ fn select(rows: &Tensor, chosen: &[usize]) -> Result<Tensor> {
     Ok(rows.index_select(&Tensor::from_vec(index, chosen.len(), &Device::Cpu)?, 0)?)
 }
 
-/// The factor for the scores under which the truth is least surprising.
-fn choose_temperature(rows: &[Vec<f32>], truth: &[usize]) -> f32 {
+/// The factor for the scores under which the truth, each row counting by its weight, is least
+/// surprising.
+fn choose_temperature(rows: &[Vec<f32>], truth: &[usize], weights: &[f32]) -> f32 {
     let loss = |factor: f32| -> f64 {
-        let one = |(row, class): (&Vec<f32>, &usize)| {
+        let one = |((row, class), weight): ((&Vec<f32>, &usize), &f32)| {
             let scaled: Vec<f32> = row.iter().map(|score| score * factor).collect();
-            -f64::from(softmax(&scaled)[*class].max(1e-9).ln())
+            -f64::from(*weight) * f64::from(softmax(&scaled)[*class].max(1e-9).ln())
         };
-        rows.iter().zip(truth).map(one).sum()
+        rows.iter().zip(truth).zip(weights).map(one).sum()
     };
     let factors = (2..=40).map(|step| step as f32 * 0.05);
     factors.min_by(|left, right| loss(*left).total_cmp(&loss(*right))).unwrap_or(1.0)
@@ -276,7 +309,7 @@ mod tests {
     fn overconfident_scores_are_cooled() {
         // Right three times of four, whatever the score says.
         let rows: Vec<Vec<f32>> = vec![vec![4.0, 0.0, 0.0]; 8];
-        assert!(choose_temperature(&rows, &[0, 0, 0, 1, 0, 0, 0, 2]) < 0.6);
+        assert!(choose_temperature(&rows, &[0, 0, 0, 1, 0, 0, 0, 2], &[1.0; 8]) < 0.6);
     }
 
     #[test]

@@ -32,6 +32,21 @@ impl Targets {
         self.weights.push(weight);
     }
 
+    /// Adds a source's polarity rows so that together they count `share` and each polarity that
+    /// occurs counts the same: how often customers are angry is not for the model to assume.
+    pub(crate) fn extend_balanced(&mut self, rows: &[[f32; 3]], share: f32) {
+        let mut totals = [0.0_f32; 3];
+        for row in rows {
+            totals.iter_mut().zip(row).for_each(|(total, value)| *total += value);
+        }
+        let present = totals.iter().filter(|total| **total > 0.0).count() as f32;
+        for row in rows {
+            let parts = row.iter().zip(totals).filter(|(value, _)| **value > 0.0);
+            let weight: f32 = parts.map(|(value, total)| value / (total * present)).sum();
+            self.push(row, weight * share);
+        }
+    }
+
     /// Targets as a tensor.
     pub(crate) fn tensor(&self) -> Result<Tensor> {
         let rows = self.weights.len();
@@ -88,6 +103,19 @@ pub(crate) fn folds(rows: &[Support], count: usize, order: &[usize]) -> Vec<usiz
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn balanced_rows_count_the_same_for_each_polarity() {
+        let mut targets = Targets::default();
+        targets.extend_balanced(&[one_hot(0), one_hot(0), one_hot(0), one_hot(2), [0.5, 0.0, 0.5]], 2.0);
+        assert!((targets.weights.iter().sum::<f32>() - 2.0).abs() < 1e-6);
+        let counted = |class: usize| -> f32 {
+            let rows = targets.values.chunks(3).zip(&targets.weights);
+            rows.filter(|(row, _)| row[class] == 1.0).map(|(_, weight)| weight).sum()
+        };
+        assert!((counted(0) / 3.0 - targets.weights[0]).abs() < 1e-6);
+        assert!(targets.weights[3] > 2.0 * targets.weights[0], "the rare polarity counts more a row");
+    }
 
     #[test]
     fn every_emotion_votes_for_one_polarity() {

@@ -15,19 +15,19 @@ const COMMENT = "Dana was quick once I had her";
 // Said by nobody in prompts/: what the bot was given must not be what it is asked.
 const ROUTINE = [
   {
-    say: "If the trousers turn out not to be my thing, how long do I get before it's too late to post them back?",
-    facts: async () => [`${await promptValue("business.toml", "returns_days")} days`],
+    say: "How long is a gift card good for once I have bought it?",
+    facts: async () => [`valid for ${await promptValue("business.toml", "gift_card_valid")}`],
   },
   {
-    say: "What would postage come to for a friend of mine in Lisbon?",
+    say: "Is it dear to have something sent to France?",
     facts: async () => [await promptValue("business.toml", "eu_cost"), await promptValue("business.toml", "eu_time")],
   },
 ];
 const ANGRY = [
-  "You have told me nothing I did not know already. I am really fed up with waiting for this parcel.",
-  "This is a joke! Three weeks of excuses and still nobody at your shop does anything about it!",
+  "I already knew that. I am fed up with waiting for this parcel.",
+  "No more excuses please. I have waited three weeks and I am losing my patience.",
 ];
-const SEARCHED = "courier excuses";
+const SEARCHED = "excuses";
 
 describe("a customer, a bot, a person and a manager", () => {
   const snap = pictures("story");
@@ -208,11 +208,8 @@ describe("a customer, a bot, a person and a manager", () => {
     const before = await chat.answers.count();
     await chat.say("Thank you Dana. Do you also have gift cards, by the way?");
     await chat.stored();
-    await desk.messages.getByText("Do you also have gift cards").waitFor();
-    // The turn has been read for the desk, so an answer of the bot would be there by now.
-    const conversation = eventsOf(shop).length;
-    await desk.messages.locator(".turn-slot").last().waitFor();
-    assert.ok(conversation > 0);
+    // Its reading is stored with the decision: were there an answer, it would be in the log before.
+    await desk.messages.getByRole("listitem").filter({ hasText: "Do you also have gift cards" }).locator("details").waitFor();
     assert.equal(await chat.answers.count(), before);
   });
 
@@ -251,8 +248,8 @@ describe("a customer, a bot, a person and a manager", () => {
   step("the manager finds the conversation by its words and reads why", async () => {
     const { page } = manager;
     await staff.go("Transcripts");
-    await page.getByRole("searchbox", { name: "Search the transcripts" }).fill(SEARCHED.split(" ")[1]);
-    const row = page.getByRole("listitem").filter({ has: page.locator("mark", { hasText: "excuses" }) }).filter({ hasNotText: "Sample" });
+    await page.getByRole("searchbox", { name: "Search the transcripts" }).fill(SEARCHED);
+    const row = page.getByRole("listitem").filter({ has: page.locator("mark", { hasText: SEARCHED }) }).filter({ hasNotText: "Sample" });
     await row.waitFor();
     assert.equal(await row.count(), 1);
     assert.match(await row.innerText(), /Closed[\s\S]*Dana[\s\S]*CSAT 4\/5/);
@@ -264,7 +261,7 @@ describe("a customer, a bot, a person and a manager", () => {
     const turns = (await line.locator("polyline").getAttribute("points")).trim().split(/\s+/).length;
     assert.ok(turns >= 7, `the mood line has ${turns} turns`);
     await page.getByRole("button", { name: "Open every decision" }).click();
-    const offer = page.getByRole("listitem").filter({ hasText: "Three weeks of excuses" }).first();
+    const offer = page.getByRole("listitem").filter({ hasText: ANGRY[1] }).first();
     const trace = await offer.innerText();
     assert.match(trace, /The bot offered a person/);
     assert.match(trace, /Frustrated customer/);

@@ -132,3 +132,22 @@ async fn what_staff_write_among_themselves_never_reaches_the_customer() {
     assert!(!json!(again.events).to_string().contains("secret"));
     app.stop().await;
 }
+
+#[tokio::test]
+async fn a_conversation_whose_time_is_over_is_gone_everywhere() {
+    let app = TestApp::start().await;
+    let manager = app.manager().await;
+    let mut customer = app.customer().await;
+    customer.ask("Something about a marmalade umbrella").await;
+    let store = &app.app.store;
+    let now = app.app.clock.now();
+    assert_eq!(store.forget_before(now.before(std::time::Duration::from_secs(3600))).await.unwrap(), 0);
+    assert_eq!(store.forget_before(now.after(std::time::Duration::from_secs(1))).await.unwrap(), 1);
+    for query in ["", "?q=marmalade"] {
+        let (_, found) = manager.call("GET", &format!("/v1/transcripts{query}"), None).await;
+        assert_eq!(found["items"], json!([]), "{query}");
+    }
+    let hello = json!({ "type": "hello", "site": "default", "token": customer.token });
+    assert_ne!(Customer::hello(&app, hello).await.conversation(), customer.conversation());
+    app.stop().await;
+}

@@ -158,15 +158,21 @@ struct RawTexts {
     offer_declined: Spanned<String>,
 }
 
-/// The variables that every text may use: the business's own and two built-in ones.
-pub(super) fn constants(source: Source<'_>, raw: &RawBusiness, faults: &mut Faults) -> Constants {
+/// The variables that every text may use: the business's own and the built-in ones.
+pub(super) fn constants(
+    source: Source<'_>,
+    raw: &RawBusiness,
+    keep_days: u32,
+    faults: &mut Faults,
+) -> Constants {
     let mut constants = Constants::from([
         ("business".to_owned(), raw.name.get_ref().clone()),
         ("bot_name".to_owned(), raw.bot_name.get_ref().clone()),
+        ("keep_days".to_owned(), keep_days.to_string()),
     ]);
     for (name, value) in &raw.variables {
         if !is_code(name.get_ref())
-            || ["business", "bot_name", "agent", "first", "second"]
+            || ["business", "bot_name", "keep_days", "agent", "first", "second"]
                 .contains(&name.get_ref().as_str())
         {
             faults.add(

@@ -40,6 +40,8 @@ negative = 0.5
 positive = 0.5
 [analysis]
 deadline_ms = 800
+[privacy]
+keep_days = 180
 "#;
 
 const INTENTS: [(&str, &str, &str); 9] = [
