@@ -54,7 +54,7 @@ function why(card, turns) {
 
 function facts(card, log, turns) {
   // A press of the button was read by nobody: the newest turn that was tells the model.
-  const read = turns.findLast((turn) => turn.mood) ?? turns.at(-1);
+  const read = turns.findLast((turn) => !isUnread(turn)) ?? turns.at(-1);
   const trace = read ? readTrace(read) : {};
   const { locale, page, created_at: started = card?.created_at } = log.facts;
   const rows = [

@@ -30,7 +30,6 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Json<T> {
     }
 }
 
-#[expect(clippy::disallowed_types, reason = "this is the wrapper that the ban asks for")]
 impl<T: Serialize> axum::response::IntoResponse for Json<T> {
     fn into_response(self) -> axum::response::Response {
         axum::Json(self.0).into_response()

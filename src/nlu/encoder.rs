@@ -10,6 +10,8 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertEncoder, BertModel, Config};
 use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Most tokens (with padding) of one forward pass: few enough that the activations of a layer stay in the
 /// processor's cache, enough that the matrices are worth their loading.
@@ -40,7 +42,10 @@ pub(crate) struct Encoder {
     layers: Vec<BertEncoder>,
     pooled: Vec<usize>,
     hidden: usize,
+    /// All threads together, for a single pass: a lone text is answered sooner.
     threads: rayon::ThreadPool,
+    /// One thread each, for several passes side by side: less hand-over than sharing each pass.
+    lanes: Vec<rayon::ThreadPool>,
 }
 
 impl Encoder {
@@ -68,7 +73,9 @@ impl Encoder {
             .num_threads(threads)
             .thread_name(|index| format!("nlu-{index}"))
             .build()?;
-        Ok(Self { tokenizer, embeddings, layers, pooled: pooled.to_vec(), hidden: config.hidden_size, threads })
+        let lane = |_| rayon::ThreadPoolBuilder::new().num_threads(1).build();
+        let lanes = (0..threads.current_num_threads()).map(lane).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { tokenizer, embeddings, layers, pooled: pooled.to_vec(), hidden: config.hidden_size, threads, lanes })
     }
 
     /// The tokenizer, for callers that ask whether the model knows a word.
@@ -96,14 +103,40 @@ impl Encoder {
             .collect::<Result<Vec<_>, _>>()?;
         let lengths: Vec<usize> = ids.iter().map(Vec::len).collect();
         let mut features = vec![Vec::new(); texts.len()];
-        for pass in passes(&lengths) {
-            let rows: Vec<&[u32]> = pass.iter().map(|index| ids[*index].as_slice()).collect();
-            let outputs = self.threads.install(|| self.forward(&rows))?;
-            for (index, output) in pass.into_iter().zip(outputs) {
-                features[index] = output;
+        let passes = passes(&lengths);
+        for (pass, outputs) in passes.iter().zip(self.run(&ids, &passes)) {
+            for (index, output) in pass.iter().zip(outputs?) {
+                features[*index] = output;
             }
         }
         Ok(features)
+    }
+
+    /// Runs every pass, in order; several of them side by side.
+    fn run(&self, ids: &[Vec<u32>], passes: &[Vec<usize>]) -> Vec<Result<Vec<Vec<f32>>, EncodeError>> {
+        let forward = |pass: &Vec<usize>| {
+            let rows: Vec<&[u32]> = pass.iter().map(|index| ids[*index].as_slice()).collect();
+            self.forward(&rows)
+        };
+        if passes.len() < 2 || self.lanes.len() < 2 {
+            return passes.iter().map(|pass| self.threads.install(|| forward(pass))).collect();
+        }
+        let next = AtomicUsize::new(0);
+        let results: Vec<OnceLock<_>> = passes.iter().map(|_| OnceLock::new()).collect();
+        std::thread::scope(|scope| {
+            for lane in &self.lanes {
+                scope.spawn(|| {
+                    // Passes shrink in size from first to last, so taking the next one shares them well.
+                    while let Some((pass, result)) = {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        passes.get(at).zip(results.get(at))
+                    } {
+                        let _ = result.set(lane.install(|| forward(pass)));
+                    }
+                });
+            }
+        });
+        results.into_iter().filter_map(OnceLock::into_inner).collect()
     }
 
     fn forward(&self, rows: &[&[u32]]) -> Result<Vec<Vec<f32>>, EncodeError> {

@@ -206,22 +206,38 @@ pub(super) async fn find_repeated(
     event: &NewEvent,
 ) -> Result<Option<Appended>> {
     let Some(client_id) = event.client_id else { return Ok(None) };
-    let first: Option<(i64, Timestamp, EventKind, Author, Option<Uuid>, Option<String>, Option<Json<Value>>)> =
-        sqlx::query_as(
-            "SELECT seq, at, kind, author, author_id, text, data FROM event
-             WHERE conversation_id = $1 AND client_id = $2",
-        )
-        .bind(conversation)
-        .bind(client_id)
-        .fetch_optional(connection)
-        .await?;
-    let Some((seq, at, kind, author, author_id, text, data)) = first else { return Ok(None) };
-    let same = kind == event.kind
-        && author == event.author
-        && author_id == event.author_id
-        && text == event.text
-        && data.map(|data| data.0) == event.data;
-    if same { Ok(Some(Appended { seq, at, repeated: true })) } else { Err(Error::Conflict) }
+    let first: Option<Written> = sqlx::query_as(
+        "SELECT seq, at, kind, author, author_id, text, data FROM event
+         WHERE conversation_id = $1 AND client_id = $2",
+    )
+    .bind(conversation)
+    .bind(client_id)
+    .fetch_optional(connection)
+    .await?;
+    let Some(first) = first else { return Ok(None) };
+    let same = first.kind == event.kind
+        && first.author == event.author
+        && first.author_id == event.author_id
+        && first.text == event.text
+        && first.data == event.data;
+    if same {
+        Ok(Some(Appended { seq: first.seq, at: first.at, repeated: true }))
+    } else {
+        Err(Error::Conflict)
+    }
+}
+
+/// What decides whether a client id comes back with the same content.
+#[derive(sqlx::FromRow)]
+struct Written {
+    seq: i64,
+    at: Timestamp,
+    kind: EventKind,
+    author: Author,
+    author_id: Option<Uuid>,
+    text: Option<String>,
+    #[sqlx(json(nullable))]
+    data: Option<Value>,
 }
 
 /// Takes the next sequence number and writes the event under it.

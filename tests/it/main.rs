@@ -1,6 +1,13 @@
 //! Black-box tests: a real server, real sockets, real SQLite, and the committed model where the
 //! model matters.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a test ends where something is not as expected, and plays clients that make their own ids"
+)]
+
 mod bad_input;
 mod conversations;
 mod delivery;

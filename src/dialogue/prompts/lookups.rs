@@ -104,7 +104,7 @@ pub(super) fn check_slots(
         }
         if let Some(intent) = &raw.intent {
             let lookup = lookup_of(intent.get_ref()).and_then(|lookup| lookups.get(&lookup));
-            if !lookup.is_some_and(|lookup| lookup.slots == [name.clone()]) {
+            if lookup.is_none_or(|lookup| lookup.slots != [name.clone()]) {
                 let reason = format!(
                     "`{}` is no intent whose lookup needs `{name}` alone",
                     intent.get_ref()
