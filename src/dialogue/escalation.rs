@@ -11,6 +11,7 @@ use super::prompts::Prompts;
 use super::reading::{Meaning, Reading};
 use super::rules::{Hit, RuleAction};
 use super::{PastTurn, Turn};
+use crate::domain::analysis::EMOTIONS;
 use crate::domain::{Analysis, Reason};
 use serde::Serialize;
 
@@ -40,9 +41,11 @@ pub(super) enum Rest {
 pub(super) struct Figures {
     /// Frustration of this turn, 0 to 1.
     pub(super) frustration: f32,
-    /// Frustrated turns in a row, this one included.
+    /// Hostility of this turn, 0 to 1.
+    pub(super) hostility: f32,
+    /// Frustrated turns in a row, this one included; 0 if none of them was hostile.
     pub(super) frustrated_in_a_row: u32,
-    /// Rise over this turn and the two before, if both steps count.
+    /// Rise over this turn and the two before, if both steps count and one turn was hostile.
     pub(super) rise: Option<f32>,
     /// This turn is a failure of the bot.
     pub(super) failed: bool,
@@ -98,9 +101,10 @@ pub(super) fn of_intent(reading: &Reading, analysis: &Analysis, prompts: &Prompt
 pub(super) fn accepted(turn: &Turn<'_>, reading: &Reading) -> Option<Vec<Reason>> {
     let offered = turn.before.offered.as_deref()?;
     (reading.meaning == Meaning::Accept).then(|| {
+        // First why a person is needed: that is what the desk lists, and what the hand-over says.
         vec![
-            plain("offer_accepted", "accepted the offer of a person"),
             plain(offered, "the reason of the offer"),
+            plain("offer_accepted", "accepted the offer of a person"),
         ]
     })
 }
@@ -117,8 +121,16 @@ pub(super) fn figures(
         u32::try_from(history.iter().rev().take_while(|past| holds(past)).count())
             .unwrap_or(u32::MAX)
     };
-    let frustrated = analysis.frustration >= policy.frustration.turn;
-    let run_of_frustration = run(&|past| past.frustration >= policy.frustration.turn);
+    let hostility = hostility(analysis);
+    let frustrated = run(&|past| past.frustration >= policy.frustration.turn);
+    let hostile = |turns: u32| {
+        let latest = history
+            .iter()
+            .rev()
+            .take(usize::try_from(turns).unwrap_or(usize::MAX));
+        latest.map(|past| past.hostility).fold(hostility, f32::max) >= policy.frustration.hostility
+    };
+    let is_frustrated = analysis.frustration >= policy.frustration.turn && hostile(frustrated);
     let run_of_failures = run(&|past| past.failed);
     let failures_in_a_row = if candidate.failed {
         run_of_failures + 1
@@ -127,17 +139,37 @@ pub(super) fn figures(
     };
     Figures {
         frustration: analysis.frustration,
-        frustrated_in_a_row: if frustrated {
-            run_of_frustration + 1
-        } else {
-            0
-        },
-        rise: rise(history, analysis.frustration, policy),
+        hostility,
+        frustrated_in_a_row: if is_frustrated { frustrated + 1 } else { 0 },
+        rise: rise(history, analysis.frustration, policy).filter(|_| hostile(2)),
         failed: candidate.failed,
         failures_in_a_row,
         gave_up_asking: candidate.gave_up,
         rest: rest(turn, analysis, failures_in_a_row, policy),
     }
+}
+
+/// Anger, annoyance, disappointment, disapproval and disgust as one probability, 0 to 1: that at
+/// least one of them is there, taking them as independent, as the model does.
+pub(super) fn hostility(analysis: &Analysis) -> f32 {
+    const HOSTILE: [&str; 5] = [
+        "anger",
+        "annoyance",
+        "disappointment",
+        "disapproval",
+        "disgust",
+    ];
+    let scores = EMOTIONS.iter().zip(&analysis.emotions);
+    let hostile = scores.filter(|(name, _)| HOSTILE.contains(name));
+    let none = hostile
+        .map(|(_, score)| 1.0 - score.clamp(0.0, 1.0))
+        .product::<f32>();
+    super::trace::round(1.0 - none)
+}
+
+fn is_extreme(frustration: f32, hostility: f32, policy: &Policy) -> bool {
+    let limits = &policy.frustration;
+    frustration >= limits.single && hostility >= limits.single_hostility
 }
 
 /// A rise over three turns, each step of it real: a jump in one step may be one loud word.
@@ -153,8 +185,8 @@ fn rise(history: &[PastTurn], now: f32, policy: &Policy) -> Option<f32> {
 
 fn rest(turn: &Turn<'_>, analysis: &Analysis, failures: u32, policy: &Policy) -> Option<Rest> {
     let within = |since: Option<u32>, turns: u32| since.is_some_and(|since| since < turns);
-    let worse =
-        analysis.frustration >= policy.frustration.single || failures > policy.failures.in_a_row;
+    let worse = is_extreme(analysis.frustration, hostility(analysis), policy)
+        || failures > policy.failures.in_a_row;
     if within(turn.before.since_return, policy.cooldown.after_return) {
         Some(Rest::Returned)
     } else if within(turn.before.since_decline, policy.cooldown.after_decline) && !worse {
@@ -210,7 +242,7 @@ fn of_frustration(figures: &Figures, policy: &Policy) -> Option<Reason> {
         value: Some(value),
         threshold: Some(threshold),
     };
-    if now >= limits.single {
+    if is_extreme(now, figures.hostility, policy) {
         return Some(reason(
             "frustration of one turn".to_owned(),
             now,
@@ -256,9 +288,10 @@ fn of_failures(figures: &Figures, policy: &Policy) -> Option<Reason> {
 
 /// After an offer, one more sign is enough: a frustrated turn, a failure, another threat.
 fn persisting(hits: &[Hit], figures: &Figures, prompts: &Prompts) -> Vec<Reason> {
-    let turn = prompts.policy().frustration.turn;
+    let limits = &prompts.policy().frustration;
+    let turn = limits.turn;
     let mut reasons = of_rules(hits);
-    if figures.frustration >= turn {
+    if figures.frustration >= turn && figures.hostility >= limits.hostility {
         reasons.push(Reason {
             code: "frustration".to_owned(),
             evidence: "still frustrated after the offer".to_owned(),

@@ -59,6 +59,8 @@ pub struct PastTurn {
     pub action: ActionKind,
     /// Probability of frustration, 0 to 1.
     pub frustration: f32,
+    /// Hostile emotions together, 0 to 1.
+    pub hostility: f32,
     /// The accepted intent.
     pub intent: Option<String>,
     /// The bot failed the customer with this turn.
@@ -325,6 +327,7 @@ fn compose(
     after.remember(PastTurn {
         action: candidate.action,
         frustration: analysis.frustration,
+        hostility: escalation::hostility(analysis),
         intent: candidate.intent.clone(),
         failed: candidate.failed,
         answer: candidate.answer.clone(),
@@ -348,7 +351,9 @@ fn mood(analysis: &Analysis, policy: &Policy) -> Mood {
     let Sentiment {
         negative, positive, ..
     } = analysis.sentiment;
-    if analysis.frustration >= policy.frustration.turn {
+    let limits = &policy.frustration;
+    let hostile = escalation::hostility(analysis) >= limits.hostility;
+    if analysis.frustration >= limits.turn && hostile {
         Mood::Frustrated
     } else if negative >= policy.mood.negative && negative >= positive {
         Mood::Negative

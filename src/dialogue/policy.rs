@@ -52,8 +52,14 @@ pub struct FrustrationPolicy {
     pub turn: f32,
     /// So many frustrated turns in a row offer a person.
     pub consecutive: u32,
-    /// One turn this frustrated offers at once.
+    /// At least one turn of a run or rise shows this much hostility: anger, annoyance,
+    /// disappointment, disapproval and disgust together. Two readings of the same words have to
+    /// agree, because frustration alone is easily seen in plain, short requests.
+    pub hostility: f32,
+    /// One turn this frustrated offers at once,
     pub single: f32,
+    /// if it shows this much hostility.
+    pub single_hostility: f32,
     /// A rise this large over three turns offers,
     pub rise: f32,
     /// if each of the two steps is at least this
@@ -136,7 +142,9 @@ struct RawIntent {
 struct RawFrustration {
     turn: Spanned<f64>,
     consecutive: Spanned<i64>,
+    hostility: Spanned<f64>,
     single: Spanned<f64>,
+    single_hostility: Spanned<f64>,
     rise: Spanned<f64>,
     rise_step: Spanned<f64>,
     rise_end: Spanned<f64>,
@@ -191,7 +199,9 @@ impl RawPolicy {
         let frustration = FrustrationPolicy {
             turn: share(&raw.turn, faults),
             consecutive: count(&raw.consecutive, 1..=10, faults),
+            hostility: share(&raw.hostility, faults),
             single: share(&raw.single, faults),
+            single_hostility: share(&raw.single_hostility, faults),
             rise: share(&raw.rise, faults),
             rise_step: share(&raw.rise_step, faults),
             rise_end: share(&raw.rise_end, faults),

@@ -83,6 +83,7 @@ mod tests {
         state.remember(PastTurn {
             action: ActionKind::Fallback,
             frustration: 0.9,
+            hostility: 0.9,
             intent: None,
             failed: true,
             answer: None,
@@ -101,6 +102,7 @@ mod tests {
             state.remember(PastTurn {
                 action: ActionKind::Reply,
                 frustration,
+                hostility: 0.0,
                 intent: None,
                 failed: false,
                 answer: None,

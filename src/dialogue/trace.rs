@@ -3,7 +3,7 @@
 //! ```json
 //! { "prompts": "version", "state": "bot", "button": false, "by": "soft_reasons",
 //!   "before": { what the bot remembered },
-//!   "analysis": { source, version, sentiment, frustration, language, intents, emotions: top three },
+//!   "analysis": { source, version, sentiment, frustration, language, intents, emotions: strongest first },
 //!   "rules": { "checked": 9, "hits": [{ rule, reason, action, words }] }, "cues": ["affirm"],
 //!   "meaning": { "how": "gates", "verdict": "known", "intents": ["delivery_time"] },
 //!   "figures": { frustration, frustrated_in_a_row, rise, failures_in_a_row, rest, .. },
@@ -97,7 +97,7 @@ fn inputs(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> Value {
             "frustration": analysis.frustration,
             "language": analysis.language,
             "intents": analysis.intents,
-            "emotions": emotions.into_iter().take(3).map(|(name, score)| json!({"name": name, "probability": score})).collect::<Vec<_>>(),
+            "emotions": emotions.iter().map(|(name, score)| json!({"name": name, "probability": score})).collect::<Vec<_>>(),
         },
         "thresholds": prompts.policy(),
     })
@@ -133,17 +133,19 @@ fn tidy(value: &mut Value) {
 
 const DIGITS: f64 = 10_000.0;
 
-/// The analysis with its scores cut to the digits that are stored. A score that is no number
-/// counts as zero, so that a damaged model can make no one angry.
+/// A score cut to the digits that are stored. What is no number counts as zero, so that a damaged
+/// model can make no one angry.
+pub(super) fn round(score: f32) -> f32 {
+    let rounded = (f64::from(score) * DIGITS).round() / DIGITS;
+    if rounded.is_finite() {
+        rounded as f32
+    } else {
+        0.0
+    }
+}
+
+/// The analysis with its scores cut to the digits that are stored.
 pub(super) fn rounded(analysis: &Analysis) -> Analysis {
-    let round = |score: f32| {
-        let rounded = (f64::from(score) * DIGITS).round() / DIGITS;
-        if rounded.is_finite() {
-            rounded as f32
-        } else {
-            0.0
-        }
-    };
     let Sentiment {
         negative,
         neutral,

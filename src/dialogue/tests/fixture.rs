@@ -1,6 +1,7 @@
 //! A small bot, and analyses as a model would give them.
 
 use crate::dialogue::{Decision, DialogueState, Prompts, decide};
+use crate::domain::analysis::EMOTIONS;
 use crate::domain::{Analysis, IntentScore, Sentiment, Source, State};
 use std::collections::BTreeMap;
 
@@ -22,7 +23,9 @@ hard_probability = 0.60
 [frustration]
 turn = 0.60
 consecutive = 2
+hostility = 0.15
 single = 0.90
+single_hostility = 0.80
 rise = 0.30
 rise_step = 0.10
 rise_end = 0.50
@@ -185,7 +188,7 @@ pub(super) fn analysis(intents: &[(&str, f32, f32)], frustration: f32) -> Analys
             neutral: 1.0 - frustration,
             positive: 0.0,
         },
-        emotions: vec![0.0; 28],
+        emotions: emotions(frustration),
         frustration,
         language: Some("en".to_owned()),
         intents: intents.iter().map(score).collect(),
@@ -202,12 +205,19 @@ pub(super) fn nothing() -> Analysis {
     analysis(&[("refunds", 0.2, 0.2), ("opening_hours", 0.18, 0.2)], 0.05)
 }
 
-/// The same analysis with another frustration.
+/// The same analysis with another frustration, and anger to match.
 pub(super) fn angry(analysis: Analysis, frustration: f32) -> Analysis {
     Analysis {
         frustration,
+        emotions: emotions(frustration),
         ..analysis
     }
+}
+
+/// Anger of this probability and nothing else.
+fn emotions(anger: f32) -> Vec<f32> {
+    let of = |name: &&str| if *name == "anger" { anger } else { 0.0 };
+    EMOTIONS.iter().map(of).collect()
 }
 
 /// A conversation with the small bot.

@@ -3,6 +3,7 @@
 use super::fixture::{analysis, prompts};
 use crate::dialogue::policy::Policy;
 use crate::dialogue::{Awaiting, Decision, DialogueState, PastTurn, Prompts, decide, render};
+use crate::domain::analysis::EMOTIONS;
 use crate::domain::{ActionKind, Analysis, IntentScore, State};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -36,13 +37,22 @@ fn read() -> impl Strategy<Value = Analysis> {
                 similarity,
             }
         });
-    (prop::collection::vec(score, 0..5), 0.0_f32..=1.0).prop_map(|(mut intents, frustration)| {
-        intents.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-        Analysis {
-            intents,
-            ..analysis(&[], frustration)
-        }
-    })
+    let emotions = prop::collection::vec(prop_oneof![Just(0.0), 0.0_f32..=1.0], 28);
+    (prop::collection::vec(score, 0..5), 0.0_f32..=1.0, emotions).prop_map(
+        |(mut intents, frustration, emotions)| {
+            intents.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+            Analysis {
+                intents,
+                emotions,
+                ..analysis(&[], frustration)
+            }
+        },
+    )
+}
+
+/// As remembered scores are.
+fn four_digits(score: f32) -> f32 {
+    (score * 10_000.0).round() / 10_000.0
 }
 
 fn past() -> impl Strategy<Value = PastTurn> {
@@ -55,16 +65,20 @@ fn past() -> impl Strategy<Value = PastTurn> {
     (
         action,
         0.0_f32..=1.0,
+        0.0_f32..=1.0,
         prop::option::of(name()),
         any::<bool>(),
     )
-        .prop_map(|(action, frustration, intent, failed)| PastTurn {
-            action,
-            frustration,
-            answer: intent.clone(),
-            intent,
-            failed,
-        })
+        .prop_map(
+            |(action, frustration, hostility, intent, failed)| PastTurn {
+                action,
+                frustration: four_digits(frustration),
+                hostility: four_digits(hostility),
+                answer: intent.clone(),
+                intent,
+                failed,
+            },
+        )
 }
 
 fn memory() -> impl Strategy<Value = DialogueState> {
@@ -140,6 +154,8 @@ fn raise(policy: &mut Policy, which: usize, by: f32) {
         6 => count(&mut policy.frustration.consecutive),
         7 => count(&mut policy.failures.in_a_row),
         8 => count(&mut policy.failures.ask_tries),
+        11 => share(&mut policy.frustration.hostility),
+        12 => share(&mut policy.frustration.single_hostility),
         9 => count(&mut policy.cooldown.after_return),
         _ => count(&mut policy.cooldown.after_decline),
     }
@@ -150,7 +166,7 @@ proptest! {
 
     #[test]
     fn raising_a_threshold_never_brings_a_person_sooner(
-        text in words(), read in read(), memory in memory(), which in 0_usize..11, by in 0.0_f32..0.5,
+        text in words(), read in read(), memory in memory(), which in 0_usize..13, by in 0.0_f32..0.5,
     ) {
         let mut policy = BOT.policy().clone();
         raise(&mut policy, which, by);
@@ -185,7 +201,12 @@ proptest! {
         let stored: Value = serde_json::from_str(&decision.trace.to_string()).unwrap();
         let again_memory: DialogueState = serde_json::from_value(stored["before"].clone()).unwrap();
         let mut again_read: Value = stored["analysis"].clone();
-        again_read["emotions"] = serde_json::json!([]);
+        let emotion = |name: &&str| -> f32 {
+            let listed = stored["analysis"]["emotions"].as_array().unwrap();
+            let score = listed.iter().find(|emotion| emotion["name"] == **name).unwrap();
+            serde_json::from_value(score["probability"].clone()).unwrap()
+        };
+        again_read["emotions"] = EMOTIONS.iter().map(emotion).collect();
         let again_read: Analysis = serde_json::from_value(again_read).unwrap();
         let policy: Policy = serde_json::from_value(stored["thresholds"].clone()).unwrap();
         let bot = BOT.clone().with_policy(policy);
@@ -197,7 +218,10 @@ proptest! {
 #[test]
 fn a_damaged_score_makes_no_one_angry() {
     for damaged in [f32::NAN, f32::INFINITY] {
-        let read = analysis(&[("refunds", damaged, damaged)], damaged);
+        let read = Analysis {
+            emotions: vec![damaged; 28],
+            ..analysis(&[("refunds", damaged, damaged)], damaged)
+        };
         let decision = decide(
             &DialogueState::default().turn("blue", false, State::Bot),
             &read,
