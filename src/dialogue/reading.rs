@@ -55,27 +55,14 @@ pub(super) fn read(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> R
     let text = normalise(turn.text);
     let cues = prompts.rules().cues(&text);
     let understanding = understand(analysis, prompts.policy());
-    let context = Context {
-        turn,
-        analysis,
-        prompts,
-        text: &text,
-        cues: &cues,
-        understanding: &understanding,
-    };
+    let context = Context { turn, analysis, prompts, text: &text, cues: &cues, understanding: &understanding };
     let (meaning, how) = context.meaning();
     let of = |name: &String| analysis.intents.iter().find(|intent| intent.name == *name);
     let probability = match (how, &meaning) {
         (How::Gates, Meaning::Intent(name)) => of(name).map_or(0.0, |intent| intent.probability),
         _ => 1.0,
     };
-    Reading {
-        meaning,
-        how,
-        understanding,
-        cues,
-        probability,
-    }
+    Reading { meaning, how, understanding, cues, probability }
 }
 
 struct Context<'a> {
@@ -105,9 +92,7 @@ impl Context<'_> {
     }
 
     fn known(&self) -> Option<&Intent> {
-        self.understanding
-            .known()
-            .and_then(|name| self.prompts.intent(name))
+        self.understanding.known().and_then(|name| self.prompts.intent(name))
     }
 
     /// A known intent that carries a question of its own, so that "no, when will it arrive?" is answered.
@@ -144,12 +129,7 @@ impl Context<'_> {
         if self.is_label(&self.prompts.replies().clarify_neither) {
             return Some((Meaning::Neither, How::Label));
         }
-        let title = |name: &str| {
-            self.prompts
-                .intent(name)
-                .map(|intent| normalise(&intent.title))
-                .unwrap_or_default()
-        };
+        let title = |name: &str| self.prompts.intent(name).map(|intent| normalise(&intent.title)).unwrap_or_default();
         let (of_first, of_second) = (title(first), title(second));
         if self.text == of_first || self.has(Cue::First) {
             return chosen(first);
@@ -160,10 +140,7 @@ impl Context<'_> {
         if self.understanding.known().is_some() {
             return None;
         }
-        match (
-            self.names(&of_first, &of_second),
-            self.names(&of_second, &of_first),
-        ) {
+        match (self.names(&of_first, &of_second), self.names(&of_second, &of_first)) {
             (true, false) => return chosen(first),
             (false, true) => return chosen(second),
             _ => {}
@@ -180,14 +157,10 @@ impl Context<'_> {
     /// True when the text holds a longer word of this title that the other title does not have.
     fn names(&self, title: &str, other: &str) -> bool {
         let words = |text: &str| -> Vec<String> {
-            text.split(|sign: char| !sign.is_alphanumeric())
-                .map(|word| word.trim_end_matches('s').to_owned())
-                .collect()
+            text.split(|sign: char| !sign.is_alphanumeric()).map(|word| word.trim_end_matches('s').to_owned()).collect()
         };
         let (said, others) = (words(self.text), words(other));
-        words(title)
-            .iter()
-            .any(|word| word.chars().count() > 3 && said.contains(word) && !others.contains(word))
+        words(title).iter().any(|word| word.chars().count() > 3 && said.contains(word) && !others.contains(word))
     }
 
     fn of_label(&self) -> Option<(Meaning, How)> {
@@ -221,23 +194,9 @@ impl Context<'_> {
     /// back. Danger and law are never one of two buttons: as the better reading they stand (and
     /// lead to an offer), as the lesser one they step back too.
     fn of_two(&self, first: &str, second: &str) -> Meaning {
-        let kind = |name: &str| {
-            self.prompts
-                .intent(name)
-                .map(|intent| (intent.kind, intent.small_talk))
-        };
-        let asks = |name: &str| {
-            matches!(
-                kind(name),
-                Some((IntentKind::Answer, false) | (IntentKind::RequestHuman, _))
-            )
-        };
-        let grave = |name: &str| {
-            matches!(
-                kind(name),
-                Some((IntentKind::Safety | IntentKind::Legal, _))
-            )
-        };
+        let kind = |name: &str| self.prompts.intent(name).map(|intent| (intent.kind, intent.small_talk));
+        let asks = |name: &str| matches!(kind(name), Some((IntentKind::Answer, false) | (IntentKind::RequestHuman, _)));
+        let grave = |name: &str| matches!(kind(name), Some((IntentKind::Safety | IntentKind::Legal, _)));
         match (asks(first) || grave(first), asks(second)) {
             (true, true) if !grave(first) => Meaning::Either(first.to_owned(), second.to_owned()),
             (true, _) => Meaning::Intent(first.to_owned()),
