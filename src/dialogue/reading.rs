@@ -168,10 +168,16 @@ impl Context<'_> {
         Some((Meaning::Intent(intent.name.clone()), How::Label))
     }
 
+    /// Whether the words were read as something to answer. Where nothing was asked, a yes is only a
+    /// yes if they were not: "perfect, thank you" is thanks.
+    fn means_something(&self) -> bool {
+        self.known().is_some_and(|intent| intent.kind == IntentKind::Answer)
+    }
+
     fn of_cue(&self) -> Option<(Meaning, How)> {
         let kind = if self.has(Cue::Unhelpful) {
             IntentKind::Unhelpful
-        } else if self.has(Cue::Affirm) {
+        } else if self.has(Cue::Affirm) && !self.means_something() {
             IntentKind::Affirm
         } else if self.has(Cue::Deny) && self.question().is_none() {
             IntentKind::Deny
