@@ -172,8 +172,15 @@ pub(super) fn constants(
     ]);
     for (name, value) in &raw.variables {
         if !is_code(name.get_ref())
-            || ["business", "bot_name", "keep_days", "agent", "first", "second"]
-                .contains(&name.get_ref().as_str())
+            || [
+                "business",
+                "bot_name",
+                "keep_days",
+                "agent",
+                "first",
+                "second",
+            ]
+            .contains(&name.get_ref().as_str())
         {
             faults.add(
                 source,
