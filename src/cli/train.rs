@@ -1,9 +1,11 @@
 //! `candor train`: makes a model folder from a base encoder and data, or measures one.
 
-use crate::nlu::bert::load_encoder;
+use crate::nlu::bert::{embed, load_encoder};
 use crate::nlu::bundle::{self, Bundle, ENCODER, HEADS};
 use crate::nlu::heads::Heads;
+use crate::nlu::phrases::Phrases;
 use crate::nlu::weights;
+use crate::prompt_files;
 use crate::train::cache::Cache;
 use crate::train::{convert, evaluate, recipe};
 use anyhow::{Context, Result};
@@ -21,11 +23,11 @@ const POOLED_LAYERS: [usize; 5] = [2, 3, 4, 5, 6];
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Folder of the base encoder (all-MiniLM-L6-v2): model.safetensors, config.json, tokenizer.json
-    #[arg(long, required_unless_present = "evaluate")]
+    #[arg(long, required_unless_present_any = ["evaluate", "phrases"])]
     pub encoder: Option<PathBuf>,
     /// Folder with the public data sets, one folder each
-    #[arg(long)]
-    pub data: PathBuf,
+    #[arg(long, required_unless_present = "phrases")]
+    pub data: Option<PathBuf>,
     /// Folder with our own support messages (support-a.jsonl and so on)
     #[arg(long, default_value = "models/data")]
     pub corpus: PathBuf,
@@ -44,6 +46,13 @@ pub struct Args {
     /// Train nothing: print the figures of the model in --out
     #[arg(long)]
     pub evaluate: bool,
+    /// Train nothing: compute the embeddings of the prompts' example phrases once and keep them in --out,
+    /// so that the server starts sooner
+    #[arg(long, conflicts_with = "evaluate")]
+    pub phrases: bool,
+    /// With --phrases: the folder of the prompts, instead of the built-in ones
+    #[arg(long, requires = "phrases")]
+    pub prompts: Option<PathBuf>,
 }
 
 /// Trains and measures, or only measures.
@@ -51,6 +60,9 @@ pub struct Args {
 /// # Errors
 /// If a file cannot be read or written, or the model folder is refused.
 pub fn run(args: &Args) -> Result<()> {
+    let Some(data) = args.data.as_ref().filter(|_| !args.phrases) else {
+        return remember_phrases(args);
+    };
     if let Some(folder) = &args.cache {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
@@ -60,7 +72,7 @@ pub fn run(args: &Args) -> Result<()> {
         std::fs::write(args.out.join(HEADS), b"")?;
         bundle::seal(&args.out)?;
         let cache = open_cache(args, &mut Bundle::read(&args.out)?)?;
-        let heads = recipe::train(&cache, &args.data, &args.corpus, args.seed)?;
+        let heads = recipe::train(&cache, data, &args.corpus, args.seed)?;
         std::fs::write(args.out.join(HEADS), weights::write(&heads.tensors()?, false)?)?;
         bundle::seal(&args.out)?;
     }
@@ -70,7 +82,19 @@ pub fn run(args: &Args) -> Result<()> {
     let cache = open_cache(args, &mut bundle)?;
     let width = cache.encoder.hidden() * bundle.section.pooled_layers.len();
     let heads = Heads::from_tensors(heads, width).map_err(|reason| bundle.refuse(HEADS, reason))?;
-    evaluate::evaluate(&cache, &heads, &args.data, &args.corpus)
+    evaluate::evaluate(&cache, &heads, data, &args.corpus)
+}
+
+fn remember_phrases(args: &Args) -> Result<()> {
+    let prompts = prompt_files::load(args.prompts.as_deref())?;
+    let phrases: Vec<&str> = prompts.intents().iter().flat_map(|intent| &intent.examples).map(String::as_str).collect();
+    let mut bundle = Bundle::read(&args.out)?;
+    let encoder = load_encoder(&mut bundle, args.threads)?;
+    let embeddings = embed(&encoder, &phrases)?;
+    let remembered: Vec<(&str, Vec<f32>)> = phrases.into_iter().zip(embeddings).collect();
+    Phrases::write(&args.out, &bundle.encoder, &remembered)?;
+    println!("{} phrases are remembered in {}", remembered.len(), args.out.display());
+    Ok(())
 }
 
 /// Features are the encoder's, so they are kept under its digest.

@@ -101,9 +101,10 @@ pub(super) fn of_intent(reading: &Reading, analysis: &Analysis, prompts: &Prompt
 pub(super) fn accepted(turn: &Turn<'_>, reading: &Reading) -> Option<Vec<Reason>> {
     let offered = turn.before.offered.as_deref()?;
     (reading.meaning == Meaning::Accept).then(|| {
+        // First why a person is needed: that is what the desk lists, and what the hand-over says.
         vec![
-            plain("offer_accepted", "accepted the offer of a person"),
             plain(offered, "the reason of the offer"),
+            plain("offer_accepted", "accepted the offer of a person"),
         ]
     })
 }

@@ -7,6 +7,7 @@ use super::heads::Heads;
 use super::intent::IntentMatcher;
 use super::language::detect_language;
 use super::model::{Model, ModelError};
+use super::phrases::Phrases;
 use super::sentences::sentences;
 use super::spelling::Spelling;
 use super::surface::cues;
@@ -35,7 +36,8 @@ impl Bert {
         let width = encoder.hidden() * bundle.section.pooled_layers.len();
         let heads = Heads::from_tensors(heads, width).map_err(|reason| bundle.refuse(HEADS, reason))?;
         let spelling = Spelling::learn(intents.iter().flat_map(|intent| &intent.phrases).map(String::as_str));
-        let intents = fit(&encoder, intents).map_err(|error| bundle.refuse(ENCODER, error))?;
+        let known = Phrases::read(&bundle.folder, &bundle.encoder);
+        let intents = fit(&encoder, intents, &known).map_err(|error| bundle.refuse(ENCODER, error))?;
         Ok(Self { version: bundle.version, encoder, heads, spelling, intents })
     }
 
@@ -83,14 +85,21 @@ pub(crate) fn load_encoder(bundle: &mut Bundle, threads: usize) -> Result<Encode
         .map_err(|error| bundle.refuse(ENCODER, error))
 }
 
-/// Fits the intents on the encoder's embeddings of their phrases.
-pub(crate) fn fit(encoder: &Encoder, intents: &[IntentExamples]) -> Result<IntentMatcher, EncodeError> {
+/// Fits the intents on the encoder's embeddings of their phrases; `known` spares computing those
+/// that are remembered.
+pub(crate) fn fit(encoder: &Encoder, intents: &[IntentExamples], known: &Phrases) -> Result<IntentMatcher, EncodeError> {
     let names = intents.iter().map(|intent| intent.name.clone()).collect();
-    let phrases: Vec<&String> = intents.iter().flat_map(|intent| &intent.phrases).collect();
+    let phrases: Vec<&str> = intents.iter().flat_map(|intent| &intent.phrases).map(String::as_str).collect();
     let owners = intents.iter().enumerate().flat_map(|(index, intent)| intent.phrases.iter().map(move |_| index));
-    let embeddings = encoder
-        .encode(&phrases)?
-        .into_iter()
-        .map(|features| features[features.len() - encoder.hidden()..].to_vec());
+    let missing: Vec<&str> = phrases.iter().copied().filter(|phrase| known.get(phrase).is_none()).collect();
+    let mut computed = embed(encoder, &missing)?.into_iter();
+    let embeddings =
+        phrases.iter().filter_map(|phrase| known.get(phrase).map(<[f32]>::to_vec).or_else(|| computed.next()));
     Ok(IntentMatcher::fit(names, embeddings.zip(owners).collect())?)
+}
+
+/// Embeddings of length 1 of these phrases, in order.
+pub(crate) fn embed(encoder: &Encoder, phrases: &[&str]) -> Result<Vec<Vec<f32>>, EncodeError> {
+    let features = encoder.encode(phrases)?;
+    Ok(features.into_iter().map(|features| features[features.len() - encoder.hidden()..].to_vec()).collect())
 }

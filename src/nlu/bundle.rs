@@ -108,9 +108,11 @@ pub(crate) struct Bundle {
     pub(crate) section: Section,
     /// `name-revision-digest`: stored with every decision.
     pub(crate) version: String,
+    /// SHA-256 of the encoder file.
+    pub(crate) encoder: String,
     /// Contents by file name.
     contents: BTreeMap<&'static str, Vec<u8>>,
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
 }
 
 impl Bundle {
@@ -142,7 +144,8 @@ impl Bundle {
         }
         let (bert, section) = parse(&contents[CONFIG]).map_err(|reason| refuse(CONFIG, reason))?;
         let version = format!("{}-{}-{}", section.name, section.revision, &hex(&all.finalize())[..8]);
-        Ok(Self { bert, section, version, contents, folder: folder.to_owned() })
+        let encoder = manifest.files[ENCODER].clone();
+        Ok(Self { bert, section, version, encoder, contents, folder: folder.to_owned() })
     }
 
     /// Takes the content of one of [`FILES`] out, so that it is not held twice.

@@ -17,6 +17,7 @@ pub(crate) mod intent;
 pub(crate) mod language;
 pub(crate) mod lexicon;
 pub(crate) mod model;
+pub(crate) mod phrases;
 pub(crate) mod rules;
 pub(crate) mod sentences;
 pub(crate) mod spelling;

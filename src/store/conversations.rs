@@ -57,9 +57,10 @@ pub struct CardRow {
     pub last_author: Option<Author>,
     /// The customer's newest message.
     pub last_customer_text: Option<String>,
-    /// Mood of the customer's newest words; a press of a button has none.
+    /// Mood of the most frustrated of the customer's last three messages: a "yes please" to the
+    /// offer of a person does not undo the anger that led to it.
     pub mood: Option<Mood>,
-    /// Frustration of the customer's newest words, 0 to 1.
+    /// Frustration of that message, 0 to 1.
     pub frustration: Option<f64>,
 }
 
@@ -79,8 +80,11 @@ macro_rules! card_query {
              LEFT JOIN event e ON e.conversation_id = c.id AND e.seq =
                 (SELECT MAX(seq) FROM event WHERE conversation_id = c.id AND kind IN ('message', 'left_message'))
              LEFT JOIN turn t ON t.conversation_id = c.id AND t.seq =
-                (SELECT MAX(w.seq) FROM turn w JOIN event r ON r.conversation_id = w.conversation_id
-                    AND r.seq = w.seq AND r.kind = 'message' WHERE w.conversation_id = c.id)
+                (SELECT lately.seq FROM
+                    (SELECT w.seq, w.frustration FROM turn w JOIN event r ON r.conversation_id = w.conversation_id
+                       AND r.seq = w.seq AND r.kind = 'message'
+                     WHERE w.conversation_id = c.id ORDER BY w.seq DESC LIMIT 3) AS lately
+                 ORDER BY lately.frustration DESC, lately.seq DESC LIMIT 1)
              WHERE c.customer_turns > 0 AND ",
             $condition
         )
@@ -227,13 +231,13 @@ impl Store {
         Ok(sqlx::query_as(card_query!("c.id = $1")).bind(id).fetch_optional(&self.read).await?)
     }
 
-    /// Place in the queue, 1 for the next; none if not queued.
+    /// Place in the queue, 1 for the next; none if not queued. Nobody waits behind sample data.
     ///
     /// # Errors
     /// If the database fails.
     pub async fn queue_position(&self, id: ConversationId) -> Result<Option<i64>> {
         Ok(sqlx::query_scalar(
-            "SELECT (SELECT COUNT(*) FROM conversation o WHERE o.state = 'queued'
+            "SELECT (SELECT COUNT(*) FROM conversation o WHERE o.state = 'queued' AND (c.demo OR NOT o.demo)
                        AND (o.priority > c.priority
                             OR (o.priority = c.priority AND (o.queued_at < c.queued_at
                                 OR (o.queued_at = c.queued_at AND o.id <= c.id)))))
@@ -249,7 +253,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn queue_ahead(&self, priority: i64) -> Result<i64> {
-        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM conversation WHERE state = 'queued' AND priority >= $1")
+        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM conversation WHERE state = 'queued' AND NOT demo AND priority >= $1")
             .bind(priority)
             .fetch_one(&self.read)
             .await?)

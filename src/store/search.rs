@@ -51,7 +51,7 @@ pub struct TranscriptRow {
     pub reason: Option<String>,
     /// Mood of the customer's last words.
     pub mood_end: Option<Mood>,
-    /// Mood of the turn with the most frustration.
+    /// The worst mood of any turn.
     pub mood_worst: Option<Mood>,
     /// CSAT score, 1 to 5.
     pub csat: Option<i64>,
@@ -74,7 +74,8 @@ macro_rules! transcript_query {
                 (SELECT mood FROM turn t JOIN event e ON e.conversation_id = t.conversation_id AND e.seq = t.seq
                     AND e.kind = 'message' WHERE t.conversation_id = c.id ORDER BY t.seq DESC LIMIT 1) AS mood_end,
                 (SELECT mood FROM turn t WHERE t.conversation_id = c.id
-                  ORDER BY t.frustration DESC, t.negative DESC LIMIT 1) AS mood_worst,
+                  ORDER BY CASE t.mood WHEN 'frustrated' THEN 0 WHEN 'negative' THEN 1
+                    WHEN 'neutral' THEN 2 ELSE 3 END LIMIT 1) AS mood_worst,
                 (SELECT score FROM rating r WHERE r.conversation_id = c.id AND r.kind = 'csat') AS csat,
                 (SELECT text FROM event e WHERE e.conversation_id = c.id AND e.author = 'customer'
                    AND e.kind = 'message' ORDER BY e.seq LIMIT 1) AS first_text, ",
@@ -86,7 +87,8 @@ macro_rules! transcript_query {
                 AND (CAST($2 AS TEXT) IS NULL OR c.reason = $2)
                 AND (CAST($3 AS TEXT) IS NULL OR
                      (SELECT mood FROM turn t WHERE t.conversation_id = c.id
-                       ORDER BY t.frustration DESC, t.negative DESC LIMIT 1) = $3)
+                       ORDER BY CASE t.mood WHEN 'frustrated' THEN 0 WHEN 'negative' THEN 1
+                    WHEN 'neutral' THEN 2 ELSE 3 END LIMIT 1) = $3)
                 AND (CAST($4 AS INTEGER) IS NULL OR c.updated_at < $4 OR (c.updated_at = $4 AND c.id < $5))
               ORDER BY c.updated_at DESC, c.id DESC LIMIT $6"
         )

@@ -40,9 +40,10 @@ impl Cache {
             let features = stored.remove("features").with_context(|| format!("{} has no features", file.display()))?;
             return Ok(features.to_dtype(DType::F32)?);
         }
-        let features = self.encode(name, texts)?;
+        // Rounded before the first use too, so that a second run sees the same values.
+        let half = self.encode(name, texts)?.to_dtype(DType::F16)?;
+        let features = half.to_dtype(DType::F32)?;
         if let Some(file) = file {
-            let half = features.to_dtype(DType::F16)?;
             candle_core::safetensors::save(&[("features".to_owned(), half)].into(), &file)
                 .with_context(|| format!("cannot write {}", file.display()))?;
         }
