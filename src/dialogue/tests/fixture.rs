@@ -148,6 +148,12 @@ patterns = ['^(yes|ok)( please)?[.!]*$']
 kind = 'deny'
 patterns = ['^no\b']
 [[cue]]
+kind = 'accept'
+patterns = ['^well, if it helps']
+[[cue]]
+kind = 'decline'
+patterns = ['^lol not']
+[[cue]]
 kind = 'unhelpful'
 patterns = ['^that did not help']
 [[cue]]
