@@ -141,7 +141,9 @@ mod tests {
         for good in ["https://shop.example", "http://127.0.0.1:8080", "http://[::1]:80"] {
             assert!(is_origin(good), "{good}");
         }
-        for bad in ["shop.example", "https://shop.example/", "https://*.example", "ftp://x", "https://A.example", "null"] {
+        for bad in
+            ["shop.example", "https://shop.example/", "https://*.example", "ftp://x", "https://A.example", "null"]
+        {
             assert!(!is_origin(bad), "{bad}");
         }
     }

@@ -45,11 +45,8 @@ impl Desk {
     /// One more desk of this agent is open. The first one makes them available.
     pub fn sit_down(&self, id: AgentId, name: &str) {
         let mut seats = self.seats();
-        let seat = seats.entry(id).or_insert_with(|| Seat {
-            name: name.to_owned(),
-            presence: Presence::Online,
-            sockets: 0,
-        });
+        let seat =
+            seats.entry(id).or_insert_with(|| Seat { name: name.to_owned(), presence: Presence::Online, sockets: 0 });
         seat.sockets += 1;
         seat.name = name.to_owned();
     }

@@ -5,9 +5,7 @@
 use super::{Result, turn};
 use crate::app::App;
 use crate::bus::Signal;
-use crate::domain::{
-    Agent, Author, ConversationId, EventKind, Role, State, Timestamp, Visibility,
-};
+use crate::domain::{Agent, Author, ConversationId, EventKind, Role, State, Timestamp, Visibility};
 use crate::store::{Change, Guard, NewAgent, NewEvent, Opening};
 use serde::Deserialize;
 use serde_json::json;
@@ -92,8 +90,7 @@ pub async fn fill(app: &App) -> Result<()> {
     for Colleague { name } in day.colleague {
         let email = format!("{}@sample.invalid", name.to_lowercase());
         // No password hash: nobody can sign in as a sample colleague.
-        let new =
-            NewAgent { email, name: name.clone(), role: Role::Agent, password_hash: String::new(), demo: true };
+        let new = NewAgent { email, name: name.clone(), role: Role::Agent, password_hash: String::new(), demo: true };
         colleagues.insert(name, app.store.create_agent(new, app.clock.now()).await?);
     }
     for script in &day.conversation {

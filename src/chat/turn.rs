@@ -5,9 +5,7 @@ use super::{Result, desk, handoff, lookup, text};
 use crate::app::{App, Shared};
 use crate::bus::Signal;
 use crate::dialogue::{self, Decision, DialogueState, Rendered};
-use crate::domain::{
-    ActionKind, Analysis, Author, Conversation, ConversationId, Event, EventKind, State, TurnRecord,
-};
+use crate::domain::{ActionKind, Analysis, Author, Conversation, ConversationId, Event, EventKind, State, TurnRecord};
 use crate::store::{self, Appended, BotMessage, Guard, NewEvent, NextState, TurnOutcome, TurnWrite};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -192,7 +190,8 @@ async fn next_state(
     let reason = decision.reasons.first().map(|reason| reason.code.clone());
     let mut next = NextState { state, reason, priority: 0, data: Map::new() };
     if state == State::Queued {
-        next.priority = next.reason.as_deref().and_then(|code| app.prompts.reason(code)).map_or(0, |texts| texts.priority);
+        next.priority =
+            next.reason.as_deref().and_then(|code| app.prompts.reason(code)).map_or(0, |texts| texts.priority);
         let texts = app.prompts.handoff();
         rendered.text.push_str("\n\n");
         rendered.text.push_str(if staffed { &texts.queued } else { &texts.nobody_here });

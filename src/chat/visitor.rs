@@ -195,7 +195,6 @@ pub async fn leave_message(
     Ok(appended)
 }
 
-
 /// The beginning of what a browser reported about itself: such values are hostile text too.
 fn limit(reported: &str, chars: usize) -> String {
     reported.chars().filter(|letter| !letter.is_control()).take(chars).collect()

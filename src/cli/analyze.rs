@@ -104,8 +104,10 @@ fn by_name<S: Serializer>(values: &[f32], serializer: S) -> Result<S::Ok, S::Err
 /// Reads the texts in batches and writes a line for each. Ends quietly if the reader of the output
 /// went away, as `head` does.
 fn analyze(
-    texts: impl Iterator<Item = Result<String>>, mut output: impl Write,
-    mut read: impl FnMut(&[String]) -> Result<Vec<Analysis>>, accept: impl Fn(&Analysis) -> Option<IntentScore>,
+    texts: impl Iterator<Item = Result<String>>,
+    mut output: impl Write,
+    mut read: impl FnMut(&[String]) -> Result<Vec<Analysis>>,
+    accept: impl Fn(&Analysis) -> Option<IntentScore>,
 ) -> Result<()> {
     let mut batch = Vec::with_capacity(BATCH);
     let mut texts = texts.peekable();
@@ -204,9 +206,8 @@ fn column_texts(input: impl Read, column: usize, name: String) -> impl Iterator<
 /// A bar over the bytes of the file, on a terminal that does not show the lines themselves.
 fn show_progress(file: &Path) -> Result<ProgressBar> {
     let bar = match std::fs::metadata(file) {
-        Ok(data) => ProgressBar::new(data.len()).with_style(ProgressStyle::with_template(
-            "{elapsed_precise} {wide_bar} {bytes}/{total_bytes} {eta}",
-        )?),
+        Ok(data) => ProgressBar::new(data.len())
+            .with_style(ProgressStyle::with_template("{elapsed_precise} {wide_bar} {bytes}/{total_bytes} {eta}")?),
         Err(_) => ProgressBar::new_spinner(),
     };
     if std::io::stdout().is_terminal() {

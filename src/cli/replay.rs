@@ -89,35 +89,21 @@ pub struct TurnOutcome {
 ///
 /// # Errors
 /// If the model folder is damaged; a missing one means rules.
-pub fn start_reader(
-    prompts: &Prompts,
-    models: Option<PathBuf>,
-    threads: usize,
-) -> Result<Nlu, nlu::Error> {
+pub fn start_reader(prompts: &Prompts, models: Option<PathBuf>, threads: usize) -> Result<Nlu, nlu::Error> {
     let examples = |intent: &crate::dialogue::prompts::Intent| IntentExamples {
         name: intent.name.clone(),
         phrases: intent.examples.clone(),
     };
-    Nlu::start(Options {
-        models,
-        intents: prompts.intents().iter().map(examples).collect(),
-        queue: 8,
-        threads,
-    })
+    Nlu::start(Options { models, intents: prompts.intents().iter().map(examples).collect(), queue: 8, threads })
 }
 
 /// Runs one conversation and gives an outcome per customer turn.
 ///
 /// # Errors
 /// If the model fails on its texts.
-pub fn replay_conversation(
-    nlu: &Nlu,
-    prompts: &Prompts,
-    dialog: &Dialog,
-) -> Result<Vec<TurnOutcome>, nlu::Error> {
+pub fn replay_conversation(nlu: &Nlu, prompts: &Prompts, dialog: &Dialog) -> Result<Vec<TurnOutcome>, nlu::Error> {
     let customer = |(_, turn): &(usize, &DialogTurn)| turn.from == Speaker::Customer;
-    let turns: Vec<(usize, &DialogTurn)> =
-        dialog.turns.iter().enumerate().filter(customer).collect();
+    let turns: Vec<(usize, &DialogTurn)> = dialog.turns.iter().enumerate().filter(customer).collect();
     if turns.is_empty() {
         return Ok(Vec::new());
     }
@@ -126,34 +112,18 @@ pub fn replay_conversation(
     let mut memory = DialogueState::default();
     let mut owner = State::Bot;
     let step = |((position, turn), analysis): (&(usize, &DialogTurn), &Analysis)| {
-        let decision = decide(
-            &memory.turn(&turn.text, turn.button, owner),
-            analysis,
-            prompts,
-        );
+        let decision = decide(&memory.turn(&turn.text, turn.button, owner), analysis, prompts);
         let owned = !owner.is_bot();
         memory.advance(&decision);
         owner = decision.next_state(owner);
-        let codes = decision
-            .reasons
-            .into_iter()
-            .map(|reason| reason.code)
-            .collect();
+        let codes = decision.reasons.into_iter().map(|reason| reason.code).collect();
         TurnOutcome {
             id: dialog.id.clone(),
             turn: *position,
-            action: if owned {
-                ActionKind::Handoff
-            } else {
-                decision.action
-            },
+            action: if owned { ActionKind::Handoff } else { decision.action },
             intent: decision.intent,
             frustration: analysis.frustration,
-            reasons: if owned {
-                vec![OWNED_BY_PERSON.to_owned()]
-            } else {
-                codes
-            },
+            reasons: if owned { vec![OWNED_BY_PERSON.to_owned()] } else { codes },
         }
     };
     Ok(turns.iter().zip(&analyses).map(step).collect())
@@ -172,13 +142,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         eprintln!("candor replay: keyword rules read the turns: {reason}");
     }
     let progress = progress(&args.file, input.bytes);
-    let bad = replay_lines(
-        &nlu,
-        &prompts,
-        &mut input.lines,
-        &mut BufWriter::new(io::stdout().lock()),
-        &progress,
-    );
+    let bad = replay_lines(&nlu, &prompts, &mut input.lines, &mut BufWriter::new(io::stdout().lock()), &progress);
     progress.finish_and_clear();
     nlu.stop();
     match bad? {
@@ -200,9 +164,7 @@ fn replay_lines(
     let mut raw = Vec::new();
     for number in 1.. {
         raw.clear();
-        let read = lines
-            .read_until(b'\n', &mut raw)
-            .with_context(|| format!("line {number} cannot be read"))?;
+        let read = lines.read_until(b'\n', &mut raw).with_context(|| format!("line {number} cannot be read"))?;
         if read == 0 {
             break;
         }
@@ -251,22 +213,14 @@ struct Input {
 
 fn open(path: &Path) -> anyhow::Result<Input> {
     if path == Path::new("-") {
-        return Ok(Input {
-            lines: Box::new(io::stdin().lock()),
-            bytes: None,
-        });
+        return Ok(Input { lines: Box::new(io::stdin().lock()), bytes: None });
     }
     let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let metadata = file
-        .metadata()
-        .with_context(|| format!("cannot read {}", path.display()))?;
+    let metadata = file.metadata().with_context(|| format!("cannot read {}", path.display()))?;
     if metadata.is_dir() {
         bail!("{} is a folder", path.display());
     }
-    Ok(Input {
-        lines: Box::new(BufReader::new(file)),
-        bytes: metadata.is_file().then_some(metadata.len()),
-    })
+    Ok(Input { lines: Box::new(BufReader::new(file)), bytes: metadata.is_file().then_some(metadata.len()) })
 }
 
 /// A bar on a terminal; nothing where standard error goes to a file.
@@ -278,9 +232,7 @@ fn progress(path: &Path, bytes: Option<u64>) -> ProgressBar {
     if !io::stderr().is_terminal() {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
-    let style = ProgressStyle::with_template(
-        "{msg} {wide_bar} {binary_bytes}/{binary_total_bytes} {elapsed}",
-    );
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {binary_bytes}/{binary_total_bytes} {elapsed}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_message(path.display().to_string());
     bar
@@ -294,14 +246,7 @@ mod tests {
         let prompts = prompt_files::load(None).unwrap();
         let nlu = start_reader(&prompts, None, 1).unwrap();
         let mut output = Vec::new();
-        let bad = replay_lines(
-            &nlu,
-            &prompts,
-            &mut lines.as_bytes(),
-            &mut output,
-            &ProgressBar::hidden(),
-        )
-        .unwrap();
+        let bad = replay_lines(&nlu, &prompts, &mut lines.as_bytes(), &mut output, &ProgressBar::hidden()).unwrap();
         nlu.stop();
         (String::from_utf8(output).unwrap(), bad)
     }
@@ -312,10 +257,7 @@ mod tests {
             "{\"id\": 7, \"turns\": [{\"from\": \"bot\", \"text\": \"Hello\"}, {\"from\": \"customer\", \"text\": \"Can I speak to a human?\"}, {\"from\": \"customer\", \"text\": \"hello?\"}]}\n",
         );
         assert_eq!(bad, 0);
-        let lines: Vec<serde_json::Value> = output
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
+        let lines: Vec<serde_json::Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 2);
         assert_eq!(
             (&lines[0]["id"], &lines[0]["turn"], &lines[0]["action"]),
@@ -324,10 +266,7 @@ mod tests {
         assert_eq!(lines[0]["reasons"], serde_json::json!(["request_human"]));
         assert_eq!(lines[1]["reasons"], serde_json::json!([OWNED_BY_PERSON]));
         let keys: Vec<&String> = lines[0].as_object().unwrap().keys().collect();
-        assert_eq!(
-            keys,
-            ["action", "frustration", "id", "intent", "reasons", "turn"]
-        );
+        assert_eq!(keys, ["action", "frustration", "id", "intent", "reasons", "turn"]);
     }
 
     #[test]

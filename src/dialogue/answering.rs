@@ -41,14 +41,9 @@ impl Candidate {
 
     /// True when it tells the customer something they asked for.
     pub(super) fn is_helpful(&self, prompts: &Prompts) -> bool {
-        let small_talk = self
-            .intent
-            .as_deref()
-            .and_then(|name| prompts.intent(name))
-            .is_some_and(|intent| intent.small_talk);
-        !self.failed
-            && !small_talk
-            && matches!(self.reply, Reply::Answer { .. } | Reply::Lookup { .. })
+        let small_talk =
+            self.intent.as_deref().and_then(|name| prompts.intent(name)).is_some_and(|intent| intent.small_talk);
+        !self.failed && !small_talk && matches!(self.reply, Reply::Answer { .. } | Reply::Lookup { .. })
     }
 }
 
@@ -56,9 +51,7 @@ impl Candidate {
 pub(super) fn answer(turn: &Turn<'_>, reading: &Reading, prompts: &Prompts) -> Candidate {
     let step = Step { turn, prompts };
     let mut candidate = step.awaited(reading).unwrap_or_else(|| step.meant(reading));
-    let found = prompts
-        .slots()
-        .filter_map(|slot| Some((slot.name.clone(), slot.find(turn.text)?)));
+    let found = prompts.slots().filter_map(|slot| Some((slot.name.clone(), slot.find(turn.text)?)));
     for (slot, value) in found {
         candidate.found.entry(slot).or_insert(value);
     }
@@ -104,8 +97,7 @@ impl Step<'_> {
             return self.look_up(intent, 0);
         }
         match &reading.meaning {
-            Meaning::Intent(name) | Meaning::Decline(Some(name)) => match self.prompts.intent(name)
-            {
+            Meaning::Intent(name) | Meaning::Decline(Some(name)) => match self.prompts.intent(name) {
                 Some(intent) => self.intent(intent),
                 None => self.fallback(),
             },
@@ -125,10 +117,8 @@ impl Step<'_> {
             Meaning::Unknown | Meaning::Neither => true,
             Meaning::Either(first, second) => [first, second].contains(&&intent.name),
             Meaning::Intent(name) => {
-                let small_talk = self
-                    .prompts
-                    .intent(name)
-                    .is_some_and(|known| known.small_talk || known.kind == IntentKind::Affirm);
+                let small_talk =
+                    self.prompts.intent(name).is_some_and(|known| known.small_talk || known.kind == IntentKind::Affirm);
                 small_talk || slot.is_alone(self.turn.text)
             }
             Meaning::Decline(None) => true,
@@ -141,40 +131,27 @@ impl Step<'_> {
         if intent.lookup.is_some() {
             return self.look_up(intent, 0);
         }
-        let repeated =
-            !intent.small_talk && intent.kind == IntentKind::Answer && self.was_said(&intent.name);
+        let repeated = !intent.small_talk && intent.kind == IntentKind::Answer && self.was_said(&intent.name);
         Candidate {
             intent: Some(intent.name.clone()),
             failed: intent.failure || repeated,
             answer: Some(intent.name.clone()),
-            ..Candidate::new(
-                Reply::Answer {
-                    intent: intent.name.clone(),
-                },
-                ActionKind::Reply,
-            )
+            ..Candidate::new(Reply::Answer { intent: intent.name.clone() }, ActionKind::Reply)
         }
     }
 
     /// Looks up if every value is known, or asks for the first that is not. `tries` counts how
     /// often it was asked for already.
     fn look_up(&self, intent: &Intent, tries: u32) -> Candidate {
-        let Some(lookup) = intent
-            .lookup
-            .as_deref()
-            .and_then(|name| self.prompts.lookup(name))
-        else {
+        let Some(lookup) = intent.lookup.as_deref().and_then(|name| self.prompts.lookup(name)) else {
             return self.fallback();
         };
         match self.values(lookup) {
             Ok(slots) => {
                 let values: Vec<&str> = slots.values().map(String::as_str).collect();
                 let answer = format!("{} {}", intent.name, values.join(" "));
-                let reply = Reply::Lookup {
-                    intent: intent.name.clone(),
-                    lookup: lookup.name.clone(),
-                    slots: slots.clone(),
-                };
+                let reply =
+                    Reply::Lookup { intent: intent.name.clone(), lookup: lookup.name.clone(), slots: slots.clone() };
                 Candidate {
                     intent: Some(intent.name.clone()),
                     failed: self.was_said(&answer),
@@ -185,20 +162,12 @@ impl Step<'_> {
             }
             Err(missing) => {
                 let again = tries > 0;
-                let reply = Reply::Ask {
-                    intent: intent.name.clone(),
-                    slot: missing.clone(),
-                    again,
-                };
+                let reply = Reply::Ask { intent: intent.name.clone(), slot: missing.clone(), again };
                 Candidate {
                     intent: Some(intent.name.clone()),
                     failed: again,
                     gave_up: tries >= self.prompts.policy().failures.ask_tries,
-                    awaiting: Some(Awaiting {
-                        intent: intent.name.clone(),
-                        slot: missing,
-                        tries: tries + 1,
-                    }),
+                    awaiting: Some(Awaiting { intent: intent.name.clone(), slot: missing, tries: tries + 1 }),
                     ..Candidate::new(reply, ActionKind::Reply)
                 }
             }
@@ -210,14 +179,7 @@ impl Step<'_> {
         let mut values = BTreeMap::new();
         for name in &lookup.slots {
             let value = self.prompts.slot(name).and_then(|slot| {
-                let before = || {
-                    self.turn
-                        .before
-                        .slots
-                        .get(name)
-                        .filter(|_| !slot.means_other(self.turn.text))
-                        .cloned()
-                };
+                let before = || self.turn.before.slots.get(name).filter(|_| !slot.means_other(self.turn.text)).cloned();
                 slot.find_expected(self.turn.text).or_else(before)
             });
             values.insert(name.clone(), value.ok_or_else(|| name.clone())?);
@@ -226,10 +188,7 @@ impl Step<'_> {
     }
 
     fn clarify(&self, first: &str, second: &str) -> Candidate {
-        let reply = Reply::Clarify {
-            first: first.to_owned(),
-            second: second.to_owned(),
-        };
+        let reply = Reply::Clarify { first: first.to_owned(), second: second.to_owned() };
         Candidate {
             failed: self.turn.before.clarified.is_some(),
             clarified: Some((first.to_owned(), second.to_owned())),
@@ -238,24 +197,12 @@ impl Step<'_> {
     }
 
     fn fallback(&self) -> Candidate {
-        let again = self
-            .turn
-            .before
-            .history
-            .last()
-            .is_some_and(|last| last.failed);
-        Candidate {
-            failed: true,
-            ..Candidate::new(Reply::Fallback { again }, ActionKind::Fallback)
-        }
+        let again = self.turn.before.history.last().is_some_and(|last| last.failed);
+        Candidate { failed: true, ..Candidate::new(Reply::Fallback { again }, ActionKind::Fallback) }
     }
 
     /// True when the turn before was answered with just this.
     fn was_said(&self, answer: &str) -> bool {
-        self.turn
-            .before
-            .history
-            .last()
-            .is_some_and(|last| last.answer.as_deref() == Some(answer))
+        self.turn.before.history.last().is_some_and(|last| last.answer.as_deref() == Some(answer))
     }
 }

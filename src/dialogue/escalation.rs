@@ -90,11 +90,7 @@ pub(super) fn of_intent(reading: &Reading, analysis: &Analysis, prompts: &Prompt
         value: Some(reading.probability),
         threshold: Some(least),
     };
-    if reading.probability >= least {
-        Verdict::Handoff(vec![reason])
-    } else {
-        Verdict::Offer(vec![reason])
-    }
+    if reading.probability >= least { Verdict::Handoff(vec![reason]) } else { Verdict::Offer(vec![reason]) }
 }
 
 /// The customer's yes to an offer, with what the offer was for.
@@ -102,41 +98,25 @@ pub(super) fn accepted(turn: &Turn<'_>, reading: &Reading) -> Option<Vec<Reason>
     let offered = turn.before.offered.as_deref()?;
     (reading.meaning == Meaning::Accept).then(|| {
         // First why a person is needed: that is what the desk lists, and what the hand-over says.
-        vec![
-            plain(offered, "the reason of the offer"),
-            plain("offer_accepted", "accepted the offer of a person"),
-        ]
+        vec![plain(offered, "the reason of the offer"), plain("offer_accepted", "accepted the offer of a person")]
     })
 }
 
 /// Gathers the figures for [`soft`].
-pub(super) fn figures(
-    turn: &Turn<'_>,
-    analysis: &Analysis,
-    candidate: &Candidate,
-    policy: &Policy,
-) -> Figures {
+pub(super) fn figures(turn: &Turn<'_>, analysis: &Analysis, candidate: &Candidate, policy: &Policy) -> Figures {
     let history = &turn.before.history;
     let run = |holds: &dyn Fn(&PastTurn) -> bool| {
-        u32::try_from(history.iter().rev().take_while(|past| holds(past)).count())
-            .unwrap_or(u32::MAX)
+        u32::try_from(history.iter().rev().take_while(|past| holds(past)).count()).unwrap_or(u32::MAX)
     };
     let hostility = hostility(analysis);
     let frustrated = run(&|past| past.frustration >= policy.frustration.turn);
     let hostile = |turns: u32| {
-        let latest = history
-            .iter()
-            .rev()
-            .take(usize::try_from(turns).unwrap_or(usize::MAX));
+        let latest = history.iter().rev().take(usize::try_from(turns).unwrap_or(usize::MAX));
         latest.map(|past| past.hostility).fold(hostility, f32::max) >= policy.frustration.hostility
     };
     let is_frustrated = analysis.frustration >= policy.frustration.turn && hostile(frustrated);
     let run_of_failures = run(&|past| past.failed);
-    let failures_in_a_row = if candidate.failed {
-        run_of_failures + 1
-    } else {
-        0
-    };
+    let failures_in_a_row = if candidate.failed { run_of_failures + 1 } else { 0 };
     Figures {
         frustration: analysis.frustration,
         hostility,
@@ -152,18 +132,10 @@ pub(super) fn figures(
 /// Anger, annoyance, disappointment, disapproval and disgust as one probability, 0 to 1: that at
 /// least one of them is there, taking them as independent, as the model does.
 pub(super) fn hostility(analysis: &Analysis) -> f32 {
-    const HOSTILE: [&str; 5] = [
-        "anger",
-        "annoyance",
-        "disappointment",
-        "disapproval",
-        "disgust",
-    ];
+    const HOSTILE: [&str; 5] = ["anger", "annoyance", "disappointment", "disapproval", "disgust"];
     let scores = EMOTIONS.iter().zip(&analysis.emotions);
     let hostile = scores.filter(|(name, _)| HOSTILE.contains(name));
-    let none = hostile
-        .map(|(_, score)| 1.0 - score.clamp(0.0, 1.0))
-        .product::<f32>();
+    let none = hostile.map(|(_, score)| 1.0 - score.clamp(0.0, 1.0)).product::<f32>();
     super::trace::round(1.0 - none)
 }
 
@@ -178,15 +150,13 @@ fn rise(history: &[PastTurn], now: f32, policy: &Policy) -> Option<f32> {
         return None;
     };
     let (first, second) = (first.frustration, second.frustration);
-    let steady = second - first >= policy.frustration.rise_step
-        && now - second >= policy.frustration.rise_step;
+    let steady = second - first >= policy.frustration.rise_step && now - second >= policy.frustration.rise_step;
     steady.then_some(now - first)
 }
 
 fn rest(turn: &Turn<'_>, analysis: &Analysis, failures: u32, policy: &Policy) -> Option<Rest> {
     let within = |since: Option<u32>, turns: u32| since.is_some_and(|since| since < turns);
-    let worse = is_extreme(analysis.frustration, hostility(analysis), policy)
-        || failures > policy.failures.in_a_row;
+    let worse = is_extreme(analysis.frustration, hostility(analysis), policy) || failures > policy.failures.in_a_row;
     if within(turn.before.since_return, policy.cooldown.after_return) {
         Some(Rest::Returned)
     } else if within(turn.before.since_decline, policy.cooldown.after_decline) && !worse {
@@ -197,40 +167,24 @@ fn rest(turn: &Turn<'_>, analysis: &Analysis, failures: u32, policy: &Policy) ->
 }
 
 /// Soft reasons: an offer at first, a hand-over when they are still there on the turn after it.
-pub(super) fn soft(
-    turn: &Turn<'_>,
-    reading: &Reading,
-    hits: &[Hit],
-    figures: &Figures,
-    prompts: &Prompts,
-) -> Verdict {
+pub(super) fn soft(turn: &Turn<'_>, reading: &Reading, hits: &[Hit], figures: &Figures, prompts: &Prompts) -> Verdict {
     // A clear no is respected, whatever its tone.
     if matches!(reading.meaning, Meaning::Decline(_)) || figures.rest.is_some() {
         return Verdict::Stay;
     }
     if turn.before.offered.is_some() {
         let reasons = persisting(hits, figures, prompts);
-        return if reasons.is_empty() {
-            Verdict::Stay
-        } else {
-            Verdict::Handoff(reasons)
-        };
+        return if reasons.is_empty() { Verdict::Stay } else { Verdict::Handoff(reasons) };
     }
     let mut reasons = of_rules(hits);
     reasons.extend(of_frustration(figures, prompts.policy()));
     reasons.extend(of_failures(figures, prompts.policy()));
-    if reasons.is_empty() {
-        Verdict::Stay
-    } else {
-        Verdict::Offer(reasons)
-    }
+    if reasons.is_empty() { Verdict::Stay } else { Verdict::Offer(reasons) }
 }
 
 fn of_rules(hits: &[Hit]) -> Vec<Reason> {
     let offers = hits.iter().filter(|hit| hit.action == RuleAction::Offer);
-    offers
-        .map(|hit| plain(&hit.reason, &format!("said \"{}\"", hit.words)))
-        .collect()
+    offers.map(|hit| plain(&hit.reason, &format!("said \"{}\"", hit.words))).collect()
 }
 
 fn of_frustration(figures: &Figures, policy: &Policy) -> Option<Reason> {
@@ -243,30 +197,17 @@ fn of_frustration(figures: &Figures, policy: &Policy) -> Option<Reason> {
         threshold: Some(threshold),
     };
     if is_extreme(now, figures.hostility, policy) {
-        return Some(reason(
-            "frustration of one turn".to_owned(),
-            now,
-            limits.single,
-        ));
+        return Some(reason("frustration of one turn".to_owned(), now, limits.single));
     }
     if figures.frustrated_in_a_row >= limits.consecutive {
         return Some(reason(
-            format!(
-                "frustration on {} turns in a row",
-                figures.frustrated_in_a_row
-            ),
+            format!("frustration on {} turns in a row", figures.frustrated_in_a_row),
             now,
             limits.turn,
         ));
     }
-    let rise = figures
-        .rise
-        .filter(|rise| *rise >= limits.rise && now >= limits.rise_end)?;
-    Some(reason(
-        "rise of frustration over three turns".to_owned(),
-        rise,
-        limits.rise,
-    ))
+    let rise = figures.rise.filter(|rise| *rise >= limits.rise && now >= limits.rise_end)?;
+    Some(reason("rise of frustration over three turns".to_owned(), rise, limits.rise))
 }
 
 fn of_failures(figures: &Figures, policy: &Policy) -> Option<Reason> {
@@ -278,12 +219,7 @@ fn of_failures(figures: &Figures, policy: &Policy) -> Option<Reason> {
     } else {
         return None;
     };
-    Some(Reason {
-        code: "bot_failure".to_owned(),
-        evidence,
-        value: None,
-        threshold: None,
-    })
+    Some(Reason { code: "bot_failure".to_owned(), evidence, value: None, threshold: None })
 }
 
 /// After an offer, one more sign is enough: a frustrated turn, a failure, another threat.
@@ -307,19 +243,10 @@ fn persisting(hits: &[Hit], figures: &Figures, prompts: &Prompts) -> Vec<Reason>
 
 /// The most urgent first: its text is said and its label shown.
 fn by_priority(reasons: &mut [Reason], prompts: &Prompts) {
-    let priority = |reason: &Reason| {
-        prompts
-            .reason(&reason.code)
-            .map_or(0, |texts| texts.priority)
-    };
+    let priority = |reason: &Reason| prompts.reason(&reason.code).map_or(0, |texts| texts.priority);
     reasons.sort_by_key(|reason| std::cmp::Reverse(priority(reason)));
 }
 
 fn plain(code: &str, evidence: &str) -> Reason {
-    Reason {
-        code: code.to_owned(),
-        evidence: evidence.to_owned(),
-        value: None,
-        threshold: None,
-    }
+    Reason { code: code.to_owned(), evidence: evidence.to_owned(), value: None, threshold: None }
 }

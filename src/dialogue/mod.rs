@@ -143,10 +143,7 @@ impl Reply {
     pub fn lookup(&self) -> Option<(&str, &BTreeMap<String, String>)> {
         match self {
             Self::Lookup { lookup, slots, .. } => Some((lookup, slots)),
-            Self::Offer {
-                answer: Some(answer),
-                ..
-            } => answer.lookup(),
+            Self::Offer { answer: Some(answer), .. } => answer.lookup(),
             _ => None,
         }
     }
@@ -200,15 +197,7 @@ pub fn decide(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> Decisi
     let figures = escalation::figures(turn, analysis, &candidate, prompts.policy());
     let (by, verdict) = verdict(turn, analysis, prompts, &hits, &reading, &figures);
     let outcome = compose(turn, analysis, prompts, &reading, candidate, verdict);
-    let record = trace::Record {
-        turn,
-        analysis,
-        prompts,
-        hits: &hits,
-        reading: &reading,
-        figures: &figures,
-        by,
-    };
+    let record = trace::Record { turn, analysis, prompts, hits: &hits, reading: &reading, figures: &figures, by };
     let trace = record.trace(&outcome);
     Decision {
         action: outcome.candidate.action,
@@ -248,10 +237,7 @@ fn verdict(
 ) -> (&'static str, Verdict) {
     let hard = escalation::hard(turn, hits, prompts);
     if !hard.is_empty() {
-        return (
-            if turn.button { "button" } else { "hard_rule" },
-            Verdict::Handoff(hard),
-        );
+        return (if turn.button { "button" } else { "hard_rule" }, Verdict::Handoff(hard));
     }
     if let Some(reasons) = escalation::accepted(turn, reading) {
         return ("offer_accepted", Verdict::Handoff(reasons));
@@ -285,31 +271,21 @@ fn compose(
     mut candidate: Candidate,
     verdict: Verdict,
 ) -> Outcome {
-    let code = |reasons: &[Reason]| {
-        reasons
-            .first()
-            .map(|reason| reason.code.clone())
-            .unwrap_or_default()
-    };
+    let code = |reasons: &[Reason]| reasons.first().map(|reason| reason.code.clone()).unwrap_or_default();
     let mut offered = None;
     let reasons = match verdict {
         Verdict::Stay => Vec::new(),
         Verdict::Offer(reasons) => {
             let helpful = candidate.is_helpful(prompts);
             let answer = helpful.then(|| Box::new(candidate.reply.clone()));
-            candidate.reply = Reply::Offer {
-                reason: code(&reasons),
-                answer,
-            };
+            candidate.reply = Reply::Offer { reason: code(&reasons), answer };
             candidate.action = ActionKind::Offer;
             candidate.answer = candidate.answer.filter(|_| helpful);
             offered = Some(code(&reasons));
             reasons
         }
         Verdict::Handoff(reasons) => {
-            candidate.reply = Reply::Handoff {
-                reason: code(&reasons),
-            };
+            candidate.reply = Reply::Handoff { reason: code(&reasons) };
             candidate.action = ActionKind::Handoff;
             candidate.failed = false;
             candidate.answer = None;
@@ -339,18 +315,12 @@ fn compose(
         after.since_decline = Some(0);
     }
     after.slots.extend(candidate.found.clone());
-    Outcome {
-        candidate,
-        reasons,
-        after,
-    }
+    Outcome { candidate, reasons, after }
 }
 
 /// The mood in one word: frustration with the service first, then the polarity that is clear enough.
 fn mood(analysis: &Analysis, policy: &Policy) -> Mood {
-    let Sentiment {
-        negative, positive, ..
-    } = analysis.sentiment;
+    let Sentiment { negative, positive, .. } = analysis.sentiment;
     let limits = &policy.frustration;
     let hostile = escalation::hostility(analysis) >= limits.hostility;
     if analysis.frustration >= limits.turn && hostile {

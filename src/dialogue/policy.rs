@@ -216,10 +216,7 @@ impl RawPolicy {
             rise_end: share(&raw.rise_end, faults),
         };
         if frustration.single < frustration.turn {
-            faults.push((
-                raw.single.span(),
-                "`single` must not be below `turn`".to_owned(),
-            ));
+            faults.push((raw.single.span(), "`single` must not be below `turn`".to_owned()));
         }
         Policy {
             intent: model,
@@ -237,12 +234,8 @@ impl RawPolicy {
                 negative: share(&self.mood.negative, faults),
                 positive: share(&self.mood.positive, faults),
             },
-            analysis: AnalysisPolicy {
-                deadline_ms: u64::from(count(&self.analysis.deadline_ms, 50..=10_000, faults)),
-            },
-            privacy: PrivacyPolicy {
-                keep_days: count(&self.privacy.keep_days, 1..=3_650, faults),
-            },
+            analysis: AnalysisPolicy { deadline_ms: u64::from(count(&self.analysis.deadline_ms, 50..=10_000, faults)) },
+            privacy: PrivacyPolicy { keep_days: count(&self.privacy.keep_days, 1..=3_650, faults) },
         }
     }
 }
@@ -256,20 +249,11 @@ fn share(value: &Spanned<f64>, faults: &mut Vec<Fault>) -> f32 {
     number as f32
 }
 
-fn count(
-    value: &Spanned<i64>,
-    range: std::ops::RangeInclusive<u32>,
-    faults: &mut Vec<Fault>,
-) -> u32 {
-    let number = u32::try_from(*value.get_ref())
-        .ok()
-        .filter(|number| range.contains(number));
+fn count(value: &Spanned<i64>, range: std::ops::RangeInclusive<u32>, faults: &mut Vec<Fault>) -> u32 {
+    let number = u32::try_from(*value.get_ref()).ok().filter(|number| range.contains(number));
     number.unwrap_or_else(|| {
         let (low, high) = (range.start(), range.end());
-        faults.push((
-            value.span(),
-            format!("{} is not between {low} and {high}", value.get_ref()),
-        ));
+        faults.push((value.span(), format!("{} is not between {low} and {high}", value.get_ref())));
         *low
     })
 }

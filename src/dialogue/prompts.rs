@@ -41,15 +41,8 @@ pub struct Prompts {
     policy: Policy,
 }
 
-const SINGLE_FILES: [&str; 7] = [
-    "business.toml",
-    "handoff.toml",
-    "lookups.toml",
-    "policy.toml",
-    "replies.toml",
-    "rules.toml",
-    "slots.toml",
-];
+const SINGLE_FILES: [&str; 7] =
+    ["business.toml", "handoff.toml", "lookups.toml", "policy.toml", "replies.toml", "rules.toml", "slots.toml"];
 
 impl Prompts {
     /// Reads and checks a set of files: path inside the prompts folder (with `/`) -> content.
@@ -62,9 +55,7 @@ impl Prompts {
         match loaded {
             Some(prompts) if faults.0.is_empty() => Ok(prompts),
             _ => {
-                faults
-                    .0
-                    .sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+                faults.0.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
                 Err(PromptErrors(faults.0))
             }
         }
@@ -91,17 +82,13 @@ impl Prompts {
     /// One intent.
     #[must_use]
     pub fn intent(&self, name: &str) -> Option<&Intent> {
-        self.by_name
-            .get(name)
-            .and_then(|index| self.intents.get(*index))
+        self.by_name.get(name).and_then(|index| self.intents.get(*index))
     }
 
     /// The intent whose title a button said, compared without case and punctuation marks of keyboards.
     #[must_use]
     pub fn intent_by_title(&self, text: &str) -> Option<&Intent> {
-        self.by_title
-            .get(&normalise(text))
-            .and_then(|index| self.intents.get(*index))
+        self.by_title.get(&normalise(text)).and_then(|index| self.intents.get(*index))
     }
 
     /// The first intent of a kind. Every kind has one; the check at load saw to that.
@@ -182,9 +169,7 @@ fn parse<'a, T: DeserializeOwned>(
         return None;
     };
     let source = Source { file: name, text };
-    faults
-        .take(source.parse())
-        .map(|raw| Parsed { source, raw })
+    faults.take(source.parse()).map(|raw| Parsed { source, raw })
 }
 
 /// First every file by itself, then all of them together: cross checks over half a set would
@@ -205,9 +190,8 @@ fn read(files: &BTreeMap<String, String>, faults: &mut Faults) -> Option<Prompts
     if !faults.0.is_empty() {
         return None;
     }
-    let (business, handoff, said, lookups, slots, rules, policy) = (
-        business?, handoff?, said?, lookups?, slots?, rules?, policy?,
-    );
+    let (business, handoff, said, lookups, slots, rules, policy) =
+        (business?, handoff?, said?, lookups?, slots?, rules?, policy?);
 
     let mut out_of_range = Vec::new();
     let thresholds = policy.raw.check(&mut out_of_range);
@@ -216,65 +200,24 @@ fn read(files: &BTreeMap<String, String>, faults: &mut Faults) -> Option<Prompts
     }
     let keep_days = thresholds.privacy.keep_days;
     let constants = replies::constants(business.source, &business.raw, keep_days, faults);
-    let slot_names: Vec<&str> = slots
-        .raw
-        .keys()
-        .map(|name| name.get_ref().as_str())
-        .collect();
-    let checked_lookups = lookups::check_lookups(
-        lookups.source,
-        &lookups.raw,
-        &constants,
-        &slot_names,
-        faults,
-    );
-    let lookup_names: Vec<&str> = lookups
-        .raw
-        .keys()
-        .map(|name| name.get_ref().as_str())
-        .collect();
+    let slot_names: Vec<&str> = slots.raw.keys().map(|name| name.get_ref().as_str()).collect();
+    let checked_lookups = lookups::check_lookups(lookups.source, &lookups.raw, &constants, &slot_names, faults);
+    let lookup_names: Vec<&str> = lookups.raw.keys().map(|name| name.get_ref().as_str()).collect();
     let intents = intents::check(&of_intents, &constants, &lookup_names, faults);
-    for name in lookups.raw.keys().filter(|name| {
-        !intents
-            .iter()
-            .any(|intent| intent.lookup.as_ref() == Some(name.get_ref()))
-    }) {
-        faults.add(
-            lookups.source,
-            &name.span(),
-            format!("no intent uses the lookup `{}`", name.get_ref()),
-        );
+    for name in
+        lookups.raw.keys().filter(|name| !intents.iter().any(|intent| intent.lookup.as_ref() == Some(name.get_ref())))
+    {
+        faults.add(lookups.source, &name.span(), format!("no intent uses the lookup `{}`", name.get_ref()));
     }
-    let lookup_of = |name: &str| {
-        intents
-            .iter()
-            .find(|intent| intent.name == name)
-            .and_then(|intent| intent.lookup.clone())
-    };
-    let slots = lookups::check_slots(
-        slots.source,
-        &slots.raw,
-        &constants,
-        lookup_of,
-        &checked_lookups,
-        faults,
-    );
-    let (reasons, handoff) = replies::check_handoff(
-        handoff.source,
-        &handoff.raw,
-        &rules.raw.reasons(),
-        &constants,
-        faults,
-    );
+    let lookup_of =
+        |name: &str| intents.iter().find(|intent| intent.name == name).and_then(|intent| intent.lookup.clone());
+    let slots = lookups::check_slots(slots.source, &slots.raw, &constants, lookup_of, &checked_lookups, faults);
+    let (reasons, handoff) =
+        replies::check_handoff(handoff.source, &handoff.raw, &rules.raw.reasons(), &constants, faults);
     let codes: Vec<&str> = reasons.keys().map(String::as_str).collect();
     let rules = rules.raw.check(rules.source, &codes, faults);
-    let index = |key: fn(&Intent) -> String| {
-        intents
-            .iter()
-            .enumerate()
-            .map(|(index, intent)| (key(intent), index))
-            .collect()
-    };
+    let index =
+        |key: fn(&Intent) -> String| intents.iter().enumerate().map(|(index, intent)| (key(intent), index)).collect();
     Some(Prompts {
         version: version(files),
         business: replies::check_business(business.source, &business.raw, &constants, faults),
@@ -292,20 +235,15 @@ fn read(files: &BTreeMap<String, String>, faults: &mut Faults) -> Option<Prompts
 }
 
 fn is_intent_file(name: &str) -> bool {
-    name.strip_prefix("intents/")
-        .is_some_and(|rest| rest.ends_with(".toml") && !rest.contains('/'))
+    name.strip_prefix("intents/").is_some_and(|rest| rest.ends_with(".toml") && !rest.contains('/'))
 }
 
 fn check_names(files: &BTreeMap<String, String>, faults: &mut Faults) {
-    let known =
-        |name: &str| SINGLE_FILES.contains(&name) || is_intent_file(name) || name == "README.md";
+    let known = |name: &str| SINGLE_FILES.contains(&name) || is_intent_file(name) || name == "README.md";
     for name in files.keys().filter(|name| !known(name)) {
         faults.add_file(
             name,
-            format!(
-                "unknown file; known are {}, intents/*.toml and README.md",
-                SINGLE_FILES.join(", ")
-            ),
+            format!("unknown file; known are {}, intents/*.toml and README.md", SINGLE_FILES.join(", ")),
         );
     }
     if !files.keys().any(|name| is_intent_file(name)) {
@@ -322,9 +260,5 @@ fn version(files: &BTreeMap<String, String>) -> String {
             hash.update(part.as_bytes());
         }
     }
-    hash.finalize()
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -57,34 +57,19 @@ pub(super) fn read(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> R
     let text = normalise(turn.text);
     let cues = prompts.rules().cues(&text);
     let understanding = understand(analysis, prompts.policy());
-    let context = Context {
-        turn,
-        analysis,
-        prompts,
-        text: &text,
-        cues: &cues,
-        understanding: &understanding,
-    };
+    let context = Context { turn, analysis, prompts, text: &text, cues: &cues, understanding: &understanding };
     let (meaning, how) = context.meaning();
     let probability = match (how, &meaning) {
         (How::Gates | How::Sentence, Meaning::Intent(name)) => highest(analysis, name),
         _ => 1.0,
     };
-    Reading {
-        meaning,
-        how,
-        understanding,
-        cues,
-        probability,
-    }
+    Reading { meaning, how, understanding, cues, probability }
 }
 
 /// The highest probability of an intent, in the whole text or in one sentence.
 fn highest(analysis: &Analysis, name: &str) -> f32 {
     let all = analysis.sentences.iter().flatten().chain(&analysis.intents);
-    all.filter(|score| score.name == name)
-        .map(|score| score.probability)
-        .fold(0.0, f32::max)
+    all.filter(|score| score.name == name).map(|score| score.probability).fold(0.0, f32::max)
 }
 
 struct Context<'a> {
@@ -114,9 +99,7 @@ impl Context<'_> {
     }
 
     fn known(&self) -> Option<&Intent> {
-        self.understanding
-            .known()
-            .and_then(|name| self.prompts.intent(name))
+        self.understanding.known().and_then(|name| self.prompts.intent(name))
     }
 
     /// A question of the customer's own, so that "no, when will it arrive?" is answered.
@@ -160,12 +143,7 @@ impl Context<'_> {
         if self.is_label(&self.prompts.replies().clarify_neither) {
             return Some((Meaning::Neither, How::Label));
         }
-        let title = |name: &str| {
-            self.prompts
-                .intent(name)
-                .map(|intent| normalise(&intent.title))
-                .unwrap_or_default()
-        };
+        let title = |name: &str| self.prompts.intent(name).map(|intent| normalise(&intent.title)).unwrap_or_default();
         let (of_first, of_second) = (title(first), title(second));
         if self.text == of_first || self.has(Cue::First) {
             return chosen(first);
@@ -176,10 +154,7 @@ impl Context<'_> {
         if self.understanding.known().is_some() {
             return None;
         }
-        match (
-            self.names(&of_first, &of_second),
-            self.names(&of_second, &of_first),
-        ) {
+        match (self.names(&of_first, &of_second), self.names(&of_second, &of_first)) {
             (true, false) => return chosen(first),
             (false, true) => return chosen(second),
             _ => {}
@@ -196,14 +171,10 @@ impl Context<'_> {
     /// True when the text holds a longer word of this title that the other title does not have.
     fn names(&self, title: &str, other: &str) -> bool {
         let words = |text: &str| -> Vec<String> {
-            text.split(|sign: char| !sign.is_alphanumeric())
-                .map(|word| word.trim_end_matches('s').to_owned())
-                .collect()
+            text.split(|sign: char| !sign.is_alphanumeric()).map(|word| word.trim_end_matches('s').to_owned()).collect()
         };
         let (said, others) = (words(self.text), words(other));
-        words(title)
-            .iter()
-            .any(|word| word.chars().count() > 3 && said.contains(word) && !others.contains(word))
+        words(title).iter().any(|word| word.chars().count() > 3 && said.contains(word) && !others.contains(word))
     }
 
     fn of_label(&self) -> Option<(Meaning, How)> {
@@ -228,9 +199,7 @@ impl Context<'_> {
     /// The whole message first; where that says nothing to answer, each sentence by itself.
     fn of_gates(&self) -> (Meaning, How) {
         let whole = match self.understanding {
-            Understanding::Known(score) if self.is_sound(score) => {
-                Meaning::Intent(score.name.clone())
-            }
+            Understanding::Known(score) if self.is_sound(score) => Meaning::Intent(score.name.clone()),
             Understanding::Ambiguous(first, second) => self.of_two(&first.name, &second.name),
             Understanding::Known(_) | Understanding::Unknown => Meaning::Unknown,
         };
@@ -266,27 +235,19 @@ impl Context<'_> {
         }
         let mut questions = known.iter().filter(|score| self.asks(&score.name));
         match (questions.next(), questions.next()) {
-            (Some(first), Some(second)) => {
-                Some(Meaning::Either(first.name.clone(), second.name.clone()))
-            }
+            (Some(first), Some(second)) => Some(Meaning::Either(first.name.clone(), second.name.clone())),
             (Some(only), None) => Some(Meaning::Intent(only.name.clone())),
             // Pleasantries that the whole hid are better than "I did not get that".
             // ... unless a question beside them was not understood.
-            (None, _)
-                if *self.understanding == Understanding::Unknown && !self.text.contains('?') =>
-            {
-                known
-                    .first()
-                    .map(|score| Meaning::Intent(score.name.clone()))
+            (None, _) if *self.understanding == Understanding::Unknown && !self.text.contains('?') => {
+                known.first().map(|score| Meaning::Intent(score.name.clone()))
             }
             (None, _) => None,
         }
     }
 
     fn leads_to_person(&self, name: &str) -> bool {
-        self.prompts
-            .intent(name)
-            .is_some_and(|intent| intent.kind.hard_reason().is_some())
+        self.prompts.intent(name).is_some_and(|intent| intent.kind.hard_reason().is_some())
     }
 
     /// An intent that leads to a person needs a nearer example and more probability than one that
@@ -302,23 +263,9 @@ impl Context<'_> {
     /// back. Danger and law are never one of two buttons: as the better reading they stand (and
     /// lead to an offer), as the lesser one they step back too.
     fn of_two(&self, first: &str, second: &str) -> Meaning {
-        let kind = |name: &str| {
-            self.prompts
-                .intent(name)
-                .map(|intent| (intent.kind, intent.small_talk))
-        };
-        let asks = |name: &str| {
-            matches!(
-                kind(name),
-                Some((IntentKind::Answer, false) | (IntentKind::RequestHuman, _))
-            )
-        };
-        let grave = |name: &str| {
-            matches!(
-                kind(name),
-                Some((IntentKind::Safety | IntentKind::Legal, _))
-            )
-        };
+        let kind = |name: &str| self.prompts.intent(name).map(|intent| (intent.kind, intent.small_talk));
+        let asks = |name: &str| matches!(kind(name), Some((IntentKind::Answer, false) | (IntentKind::RequestHuman, _)));
+        let grave = |name: &str| matches!(kind(name), Some((IntentKind::Safety | IntentKind::Legal, _)));
         match (asks(first) || grave(first), asks(second)) {
             (true, true) if !grave(first) => Meaning::Either(first.to_owned(), second.to_owned()),
             (true, _) => Meaning::Intent(first.to_owned()),

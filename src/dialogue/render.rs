@@ -47,17 +47,10 @@ pub struct Rendered {
 pub fn render(prompts: &Prompts, reply: &Reply, outcome: Option<&LookupOutcome>) -> Rendered {
     match reply {
         Reply::Answer { intent } => {
-            let text = prompts
-                .intent(intent)
-                .and_then(|intent| intent.answer.clone())
-                .unwrap_or_default();
+            let text = prompts.intent(intent).and_then(|intent| intent.answer.clone()).unwrap_or_default();
             said(text, json!({"kind": "answer", "intent": intent}))
         }
-        Reply::Lookup {
-            intent,
-            lookup,
-            slots,
-        } => {
+        Reply::Lookup { intent, lookup, slots } => {
             let (text, outcome) = match prompts.lookup(lookup) {
                 Some(lookup) => looked_up(lookup, slots, outcome),
                 None => (prompts.replies().fallback.clone(), "failed"),
@@ -67,77 +60,37 @@ pub fn render(prompts: &Prompts, reply: &Reply, outcome: Option<&LookupOutcome>)
                 json!({"kind": "lookup", "intent": intent, "lookup": lookup, "slots": slots, "outcome": outcome}),
             )
         }
-        Reply::Ask {
-            intent,
-            slot,
-            again,
-        } => {
-            let text = prompts.slot(slot).map(|slot| {
-                if *again {
-                    slot.ask_again.clone()
-                } else {
-                    slot.ask.clone()
-                }
-            });
-            said(
-                text.unwrap_or_default(),
-                json!({"kind": "ask", "intent": intent, "slot": slot}),
-            )
+        Reply::Ask { intent, slot, again } => {
+            let text = prompts.slot(slot).map(|slot| if *again { slot.ask_again.clone() } else { slot.ask.clone() });
+            said(text.unwrap_or_default(), json!({"kind": "ask", "intent": intent, "slot": slot}))
         }
         Reply::Clarify { first, second } => clarify(prompts, first, second),
         Reply::Fallback { again } => {
             let replies = prompts.replies();
-            let text = if *again {
-                &replies.fallback_again
-            } else {
-                &replies.fallback
-            };
+            let text = if *again { &replies.fallback_again } else { &replies.fallback };
             said(text.clone(), json!({"kind": "fallback"}))
         }
         Reply::Offer { reason, answer } => offer(prompts, reason, answer.as_deref(), outcome),
         Reply::Handoff { reason } => {
-            let text = prompts
-                .reason(reason)
-                .map(|texts| texts.customer.clone())
-                .unwrap_or_default();
+            let text = prompts.reason(reason).map(|texts| texts.customer.clone()).unwrap_or_default();
             said(text, json!({"kind": "handoff", "reason": reason}))
         }
-        Reply::DeclinedOffer => said(
-            prompts.handoff().offer_declined.clone(),
-            json!({"kind": "declined_offer"}),
-        ),
+        Reply::DeclinedOffer => said(prompts.handoff().offer_declined.clone(), json!({"kind": "declined_offer"})),
         Reply::None => said(String::new(), Value::Null),
     }
 }
 
 fn said(text: String, data: Value) -> Rendered {
-    Rendered {
-        text,
-        options: Vec::new(),
-        data,
-    }
+    Rendered { text, options: Vec::new(), data }
 }
 
 fn clarify(prompts: &Prompts, first: &str, second: &str) -> Rendered {
     let replies = prompts.replies();
-    let title = |name: &str| {
-        prompts
-            .intent(name)
-            .map_or_else(String::new, |intent| intent.title.clone())
-    };
+    let title = |name: &str| prompts.intent(name).map_or_else(String::new, |intent| intent.title.clone());
     let (first_title, second_title) = (title(first), title(second));
-    let text = replies.clarify.fill(|field| {
-        Some(if field == "first" {
-            first_title.clone()
-        } else {
-            second_title.clone()
-        })
-    });
-    let labels = [
-        first_title.clone(),
-        second_title.clone(),
-        replies.clarify_neither.clone(),
-    ];
+    let text =
+        replies.clarify.fill(|field| Some(if field == "first" { first_title.clone() } else { second_title.clone() }));
+    let labels = [first_title.clone(), second_title.clone(), replies.clarify_neither.clone()];
     Rendered {
         text: text.unwrap_or_default(),
         options: labels.into_iter().map(button).collect(),
@@ -145,16 +98,8 @@ fn clarify(prompts: &Prompts, first: &str, second: &str) -> Rendered {
     }
 }
 
-fn offer(
-    prompts: &Prompts,
-    reason: &str,
-    answer: Option<&Reply>,
-    outcome: Option<&LookupOutcome>,
-) -> Rendered {
-    let mut text = prompts
-        .reason(reason)
-        .and_then(|texts| texts.offer.clone())
-        .unwrap_or_default();
+fn offer(prompts: &Prompts, reason: &str, answer: Option<&Reply>, outcome: Option<&LookupOutcome>) -> Rendered {
+    let mut text = prompts.reason(reason).and_then(|texts| texts.offer.clone()).unwrap_or_default();
     let mut data = json!({"kind": "offer", "reason": reason});
     if let Some(answer) = answer {
         let answered = render(prompts, answer, outcome);
@@ -162,21 +107,11 @@ fn offer(
         data["answer"] = answered.data;
     }
     let texts = prompts.handoff();
-    Rendered {
-        text,
-        options: vec![
-            button(texts.offer_yes.clone()),
-            button(texts.offer_no.clone()),
-        ],
-        data,
-    }
+    Rendered { text, options: vec![button(texts.offer_yes.clone()), button(texts.offer_no.clone())], data }
 }
 
 fn button(label: String) -> ReplyOption {
-    ReplyOption {
-        say: label.clone(),
-        label,
-    }
+    ReplyOption { say: label.clone(), label }
 }
 
 fn looked_up(
@@ -186,13 +121,9 @@ fn looked_up(
 ) -> (String, &'static str) {
     let failed = || (lookup.failed.clone(), "failed");
     match outcome {
-        Some(LookupOutcome::Found(body)) => {
-            found(lookup, body).map_or_else(failed, |text| (text, "found"))
-        }
+        Some(LookupOutcome::Found(body)) => found(lookup, body).map_or_else(failed, |text| (text, "found")),
         Some(LookupOutcome::NotFound) => {
-            let text = lookup
-                .not_found
-                .fill(|field| slots.get(field).map(|value| plain(value)));
+            let text = lookup.not_found.fill(|field| slots.get(field).map(|value| plain(value)));
             text.map_or_else(failed, |text| (text, "not_found"))
         }
         Some(LookupOutcome::Failed) | None => failed(),
@@ -204,11 +135,7 @@ fn found(lookup: &Lookup, body: &Value) -> Option<String> {
     let template = lookup.answers.get(&choice)?;
     template.fill(|name| {
         let value = words(field(body, name)?)?;
-        if template.is_link(name) {
-            address(&value)
-        } else {
-            Some(plain(&value))
-        }
+        if template.is_link(name) { address(&value) } else { Some(plain(&value)) }
     })
 }
 
@@ -222,28 +149,22 @@ fn words(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
-        Value::Array(items) if !items.is_empty() => items
-            .iter()
-            .map(words)
-            .collect::<Option<Vec<_>>>()
-            .map(|parts| parts.join(", ")),
+        Value::Array(items) if !items.is_empty() => {
+            items.iter().map(words).collect::<Option<Vec<_>>>().map(|parts| parts.join(", "))
+        }
         _ => None,
     }
 }
 
 /// A value between words: one line, and no sign that the Markdown subset gives a meaning.
 fn plain(value: &str) -> String {
-    let kept: String = value
-        .chars()
-        .filter(|sign| !matches!(sign, '*' | '[' | ']' | '`' | '<' | '>'))
-        .collect();
+    let kept: String = value.chars().filter(|sign| !matches!(sign, '*' | '[' | ']' | '`' | '<' | '>')).collect();
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A value as a link's target: https only, and nothing that could end the link early.
 fn address(value: &str) -> Option<String> {
     let sound = value.starts_with("https://")
-        && !value
-            .contains(|sign: char| sign.is_whitespace() || matches!(sign, '(' | ')' | '<' | '>'));
+        && !value.contains(|sign: char| sign.is_whitespace() || matches!(sign, '(' | ')' | '<' | '>'));
     sound.then(|| value.to_owned())
 }

@@ -14,25 +14,18 @@ pub fn normalise(text: &str) -> String {
     // Quotes before NFKC, which would take an acute accent apart; again after it, because it
     // makes new ones; and NFKC once more after lower case, which can leave parts uncomposed.
     let folded: String = straight(text.chars()).nfkc().collect();
-    let lower: String = straight(folded.chars())
-        .flat_map(char::to_lowercase)
-        .nfkc()
-        .collect();
+    let lower: String = straight(folded.chars()).flat_map(char::to_lowercase).nfkc().collect();
     lower.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn straight(text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
-    text.filter(|sign| {
-        !matches!(
-            sign,
-            '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}'
-        )
-    })
-    .map(|sign| match sign {
-        '\u{2018}' | '\u{2019}' | '\u{201b}' | '\u{2032}' | '\u{60}' | '\u{b4}' => '\'',
-        '\u{201c}' | '\u{201d}' | '\u{201f}' | '\u{2033}' => '"',
-        '\u{2010}'..='\u{2015}' => '-',
-        other => other,
+    text.filter(|sign| !matches!(sign, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}')).map(|sign| {
+        match sign {
+            '\u{2018}' | '\u{2019}' | '\u{201b}' | '\u{2032}' | '\u{60}' | '\u{b4}' => '\'',
+            '\u{201c}' | '\u{201d}' | '\u{201f}' | '\u{2033}' => '"',
+            '\u{2010}'..='\u{2015}' => '-',
+            other => other,
+        }
     })
 }
 
@@ -90,10 +83,7 @@ impl Patterns {
 /// Compiles one pattern of the prompts. They are lower case by rule, and matched without case
 /// all the same; the size limit keeps a slip such as `\w{9999}` from taking the memory.
 pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
-    let built = RegexBuilder::new(pattern)
-        .case_insensitive(true)
-        .size_limit(1 << 20)
-        .build();
+    let built = RegexBuilder::new(pattern).case_insensitive(true).size_limit(1 << 20).build();
     let regex = built.map_err(|error| format!("bad pattern: {}", last_line(&error.to_string())))?;
     if regex.is_match("") {
         return Err("the pattern matches an empty text".to_owned());
@@ -102,12 +92,7 @@ pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
 }
 
 fn last_line(message: &str) -> &str {
-    message
-        .lines()
-        .last()
-        .unwrap_or(message)
-        .trim()
-        .trim_start_matches("error: ")
+    message.lines().last().unwrap_or(message).trim().trim_start_matches("error: ")
 }
 
 /// One entry of `rules.toml`.
@@ -152,11 +137,7 @@ impl Rules {
 
     /// Every cue that matches a normalised text, in file order.
     pub(super) fn cues(&self, text: &str) -> Vec<Cue> {
-        self.cues
-            .iter()
-            .filter(|(_, patterns)| patterns.find(text).is_some())
-            .map(|(cue, _)| *cue)
-            .collect()
+        self.cues.iter().filter(|(_, patterns)| patterns.find(text).is_some()).map(|(cue, _)| *cue).collect()
     }
 }
 
@@ -167,30 +148,14 @@ mod tests {
 
     #[test]
     fn normalising_straightens_what_keyboards_bend() {
-        assert_eq!(
-            normalise("  I don\u{2019}t\u{a0}\tWANT\nthis \u{201c}bot\u{201d} "),
-            "i don't want this \"bot\""
-        );
-        assert_eq!(
-            normalise("Ｈｅｌｐ"),
-            "help",
-            "full-width letters are letters"
-        );
-        assert_eq!(
-            normalise("hu\u{200b}man"),
-            "human",
-            "an invisible blank hides nothing"
-        );
+        assert_eq!(normalise("  I don\u{2019}t\u{a0}\tWANT\nthis \u{201c}bot\u{201d} "), "i don't want this \"bot\"");
+        assert_eq!(normalise("Ｈｅｌｐ"), "help", "full-width letters are letters");
+        assert_eq!(normalise("hu\u{200b}man"), "human", "an invisible blank hides nothing");
     }
 
     #[test]
     fn unless_wins_over_patterns() {
-        let list = |patterns: &[&str]| {
-            patterns
-                .iter()
-                .map(|pattern| compile(pattern).unwrap())
-                .collect::<Vec<_>>()
-        };
+        let list = |patterns: &[&str]| patterns.iter().map(|pattern| compile(pattern).unwrap()).collect::<Vec<_>>();
         let patterns = Patterns::new(list(&[r"\bhuman\b"]), list(&["are you a human"]));
         assert_eq!(patterns.find("a human, please"), Some("human"));
         assert_eq!(patterns.find("are you a human?"), None);

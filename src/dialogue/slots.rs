@@ -29,20 +29,14 @@ impl Slot {
     /// The value in a message that is expected to hold one: the sure form first, then the loose.
     #[must_use]
     pub fn find_expected(&self, text: &str) -> Option<String> {
-        let loose = || {
-            self.loose
-                .as_ref()
-                .and_then(|pattern| self.value(pattern, text))
-        };
+        let loose = || self.loose.as_ref().and_then(|pattern| self.value(pattern, text));
         self.find(text).or_else(loose)
     }
 
     /// True when the customer means another value than the one given before.
     #[must_use]
     pub fn means_other(&self, text: &str) -> bool {
-        self.other
-            .as_ref()
-            .is_some_and(|pattern| pattern.is_match(text))
+        self.other.as_ref().is_some_and(|pattern| pattern.is_match(text))
     }
 
     /// True when a message holds the value and hardly a word besides it.
@@ -51,11 +45,7 @@ impl Slot {
         let Some(found) = self.sure.find(text) else {
             return false;
         };
-        let words = |part: &str| {
-            part.split_whitespace()
-                .filter(|word| word.chars().any(char::is_alphanumeric))
-                .count()
-        };
+        let words = |part: &str| part.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).count();
         let before = text.get(..found.start()).map_or(0, words);
         let after = text.get(found.end()..).map_or(0, words);
         before + after <= MOST_WORDS_BESIDE
@@ -92,20 +82,10 @@ mod tests {
     #[test]
     fn a_value_is_brought_to_one_form() {
         let slot = order_number();
-        for text in [
-            "jt 1042",
-            "JT-1042",
-            "it is jt1042.",
-            "order JT#1042 please",
-            "JT - 1042",
-        ] {
+        for text in ["jt 1042", "JT-1042", "it is jt1042.", "order JT#1042 please", "JT - 1042"] {
             assert_eq!(slot.find(text).as_deref(), Some("JT-1042"), "{text}");
         }
-        assert_eq!(
-            slot.find("order 1042"),
-            None,
-            "a bare number could be anything"
-        );
+        assert_eq!(slot.find("order 1042"), None, "a bare number could be anything");
         assert_eq!(slot.find_expected("order 1042").as_deref(), Some("JT-1042"));
         assert_eq!(slot.find_expected("no idea"), None);
         assert_eq!(slot.find("JT-10425"), None);

@@ -36,12 +36,7 @@ impl DialogueState {
     /// customer pressed "talk to a person" (the text is then ignored).
     #[must_use]
     pub fn turn<'a>(&'a self, text: &'a str, button: bool, state: State) -> Turn<'a> {
-        Turn {
-            text,
-            button,
-            state,
-            before: self,
-        }
+        Turn { text, button, state, before: self }
     }
 
     /// Takes over what a decision left behind.
@@ -52,11 +47,7 @@ impl DialogueState {
     /// A person gave the conversation back. What made the bot fail before is settled, so only
     /// the customer's values stay.
     pub fn returned_by_agent(&mut self) {
-        *self = Self {
-            slots: std::mem::take(&mut self.slots),
-            since_return: Some(0),
-            ..Self::default()
-        };
+        *self = Self { slots: std::mem::take(&mut self.slots), since_return: Some(0), ..Self::default() };
     }
 
     pub(super) fn remember(&mut self, turn: PastTurn) {
@@ -75,10 +66,7 @@ mod tests {
 
     #[test]
     fn a_return_keeps_the_values_and_forgets_the_quarrel() {
-        let mut state = DialogueState {
-            offered: Some("frustration".into()),
-            ..DialogueState::default()
-        };
+        let mut state = DialogueState { offered: Some("frustration".into()), ..DialogueState::default() };
         state.slots.insert("order_number".into(), "JT-1042".into());
         state.remember(PastTurn {
             action: ActionKind::Fallback,

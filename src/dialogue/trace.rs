@@ -41,9 +41,7 @@ impl Record<'_> {
             Meaning::Either(first, second) => ("ambiguous", vec![first.as_str(), second.as_str()]),
             Meaning::Neither => ("neither", Vec::new()),
             Meaning::Accept => ("accept", Vec::new()),
-            Meaning::Decline(question) => {
-                ("decline", question.iter().map(String::as_str).collect())
-            }
+            Meaning::Decline(question) => ("decline", question.iter().map(String::as_str).collect()),
             Meaning::Unknown => ("unknown", Vec::new()),
         };
         let mut trace = json!({
@@ -79,11 +77,7 @@ pub(super) fn silent(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) ->
 }
 
 fn inputs(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> Value {
-    let mut emotions: Vec<(&str, f32)> = EMOTIONS
-        .iter()
-        .copied()
-        .zip(analysis.emotions.iter().copied())
-        .collect();
+    let mut emotions: Vec<(&str, f32)> = EMOTIONS.iter().copied().zip(analysis.emotions.iter().copied()).collect();
     emotions.sort_by(|a, b| b.1.total_cmp(&a.1));
     json!({
         "prompts": prompts.version(),
@@ -138,44 +132,24 @@ const DIGITS: f64 = 10_000.0;
 /// model can make no one angry.
 pub(super) fn round(score: f32) -> f32 {
     let rounded = (f64::from(score) * DIGITS).round() / DIGITS;
-    if rounded.is_finite() {
-        rounded as f32
-    } else {
-        0.0
-    }
+    if rounded.is_finite() { rounded as f32 } else { 0.0 }
 }
 
 /// The analysis with its scores cut to the digits that are stored.
 pub(super) fn rounded(analysis: &Analysis) -> Analysis {
-    let Sentiment {
-        negative,
-        neutral,
-        positive,
-    } = analysis.sentiment;
+    let Sentiment { negative, neutral, positive } = analysis.sentiment;
     Analysis {
         source: analysis.source,
         version: analysis.version.clone(),
-        sentiment: Sentiment {
-            negative: round(negative),
-            neutral: round(neutral),
-            positive: round(positive),
-        },
+        sentiment: Sentiment { negative: round(negative), neutral: round(neutral), positive: round(positive) },
         emotions: analysis.emotions.iter().copied().map(round).collect(),
         frustration: round(analysis.frustration),
         language: analysis.language.clone(),
         intents: analysis.intents.iter().map(rounded_score).collect(),
-        sentences: analysis
-            .sentences
-            .iter()
-            .map(|sentence| sentence.iter().map(rounded_score).collect())
-            .collect(),
+        sentences: analysis.sentences.iter().map(|sentence| sentence.iter().map(rounded_score).collect()).collect(),
     }
 }
 
 fn rounded_score(score: &IntentScore) -> IntentScore {
-    IntentScore {
-        name: score.name.clone(),
-        probability: round(score.probability),
-        similarity: round(score.similarity),
-    }
+    IntentScore { name: score.name.clone(), probability: round(score.probability), similarity: round(score.similarity) }
 }

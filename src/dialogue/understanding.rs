@@ -48,21 +48,14 @@ pub fn understand(analysis: &Analysis, policy: &Policy) -> Understanding {
 
 /// The same for the scores of one sentence.
 pub(super) fn accept(intents: &[IntentScore], gates: &IntentPolicy) -> Understanding {
-    let mut near = intents
-        .iter()
-        .filter(|intent| intent.similarity >= gates.accept_similarity);
-    let Some(best) = intents
-        .first()
-        .filter(|best| best.similarity >= gates.accept_similarity)
-    else {
+    let mut near = intents.iter().filter(|intent| intent.similarity >= gates.accept_similarity);
+    let Some(best) = intents.first().filter(|best| best.similarity >= gates.accept_similarity) else {
         return Understanding::Unknown;
     };
     let second = near.find(|intent| intent.name != best.name);
     let lead = best.probability - intents.get(1).map_or(0.0, |second| second.probability);
-    let sure = best.similarity >= gates.sure_similarity
-        && intents
-            .iter()
-            .all(|other| other.similarity <= best.similarity);
+    let sure =
+        best.similarity >= gates.sure_similarity && intents.iter().all(|other| other.similarity <= best.similarity);
     if sure || (best.probability >= gates.accept_probability && lead >= gates.margin) {
         return Understanding::Known(best.clone());
     }

@@ -45,11 +45,15 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 /// `not_found` if the program was built without it.
 pub(super) async fn loader() -> ApiResult<Response> {
     let file = Widget::get("loader.js").ok_or(Problem::NotFound)?;
-    Ok(with_headers(marked(&file), "text/javascript; charset=utf-8", &[
-        (header::CACHE_CONTROL, "public, max-age=300"),
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
-    ]))
+    Ok(with_headers(
+        marked(&file),
+        "text/javascript; charset=utf-8",
+        &[
+            (header::CACHE_CONTROL, "public, max-age=300"),
+            (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+            (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
+        ],
+    ))
 }
 
 /// `GET /assets/{build}/{*path}`: a file of the widget or the console.
@@ -65,11 +69,15 @@ pub(super) async fn file(Path((build, path)): Path<(String, String)>) -> ApiResu
     let file = found.ok_or(Problem::NotFound)?;
     // A page of an older build still works, but its files are not those that it was tested with.
     let kept = if build == *BUILD { "public, max-age=31536000, immutable" } else { "no-cache" };
-    Ok(with_headers(Bytes::from(file.data.into_owned()), content_type(&path), &[
-        (header::CACHE_CONTROL, kept),
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
-    ]))
+    Ok(with_headers(
+        Bytes::from(file.data.into_owned()),
+        content_type(&path),
+        &[
+            (header::CACHE_CONTROL, kept),
+            (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+            (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
+        ],
+    ))
 }
 
 /// `GET /desk/`: the console.
@@ -95,10 +103,11 @@ pub(super) async fn with_slash(uri: axum::http::Uri) -> Redirect {
 
 fn page(file: Option<EmbeddedFile>) -> ApiResult<Response> {
     let file = file.ok_or(Problem::NotFound)?;
-    Ok(with_headers(marked(&file), "text/html; charset=utf-8", &[
-        (header::CACHE_CONTROL, "no-cache"),
-        (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
-    ]))
+    Ok(with_headers(
+        marked(&file),
+        "text/html; charset=utf-8",
+        &[(header::CACHE_CONTROL, "no-cache"), (header::CONTENT_SECURITY_POLICY, PAGE_POLICY)],
+    ))
 }
 
 fn marked(file: &EmbeddedFile) -> Bytes {

@@ -3,7 +3,9 @@
 use super::chat_socket::send_outcome;
 use super::error::{ApiError, Problem};
 use super::extract::{AgentUser, OwnOrigin};
-use super::frame::{Close, DESK_PROTOCOL, DeskFrame, ErrorCode, Facts, From, Me, Reader, Reads, ServerFrame, Turn, event};
+use super::frame::{
+    Close, DESK_PROTOCOL, DeskFrame, ErrorCode, Facts, From, Me, Reader, Reads, ServerFrame, Turn, event,
+};
 use super::socket::{Bucket, End, HELLO_DEADLINE, IDLE, Socket, id_of, limit, parse};
 use crate::app::Shared;
 use crate::bus::Signal;
@@ -153,9 +155,7 @@ impl Session<'_> {
                 socket.send(&ServerFrame::Typing { conversation: Some(conversation), from }).await
             }
             Signal::Typing(..) | Signal::Queue(_) => Ok(()),
-            Signal::Presence => {
-                socket.send(&ServerFrame::Agents { agents: self.app.desk.colleagues() }).await
-            }
+            Signal::Presence => socket.send(&ServerFrame::Agents { agents: self.app.desk.colleagues() }).await,
             Signal::Reset => {
                 self.open.clear();
                 socket.send(&ServerFrame::Reset { reason: "samples_removed" }).await?;
@@ -247,9 +247,7 @@ impl Session<'_> {
                 self.open.remove(&conversation);
                 return self.confirm(socket, id).await;
             }
-            DeskFrame::Claim { id, conversation } => {
-                (id, conversation, handoff::claim(app, agent, conversation).await)
-            }
+            DeskFrame::Claim { id, conversation } => (id, conversation, handoff::claim(app, agent, conversation).await),
             DeskFrame::Release { id, conversation } => {
                 (id, conversation, handoff::release(app, agent, conversation).await)
             }
@@ -265,9 +263,7 @@ impl Session<'_> {
             DeskFrame::ReturnToBot { id, conversation } => {
                 (id, conversation, handoff::return_to_bot(app, agent, conversation).await)
             }
-            DeskFrame::Close { id, conversation } => {
-                (id, conversation, handoff::close(app, agent, conversation).await)
-            }
+            DeskFrame::Close { id, conversation } => (id, conversation, handoff::close(app, agent, conversation).await),
         };
         send_outcome(socket, id, Some(conversation), outcome).await
     }
@@ -297,11 +293,8 @@ impl Session<'_> {
         let at = Appended { seq: found.last_seq, at: self.app.clock.now(), repeated: false };
         send_outcome(socket, id, Some(conversation), Ok(at)).await?;
         let seq = self.open.get(&conversation).map_or(0, |sent| sent.seq);
-        let facts = Facts {
-            locale: found.locale.as_deref(),
-            page: found.page.as_deref(),
-            created_at: found.created_at,
-        };
+        let facts =
+            Facts { locale: found.locale.as_deref(), page: found.page.as_deref(), created_at: found.created_at };
         let reads = Reads { customer: found.customer_read };
         socket.send(&ServerFrame::Opened { conversation, seq, facts, reads }).await
     }

@@ -266,7 +266,8 @@ fn ratio(total: i64, count: i64) -> f64 {
 
 fn date(day: i64) -> String {
     let span = jiff::Span::new().try_days(day);
-    span.and_then(|span| Date::constant(1970, 1, 1).checked_add(span)).map_or_else(|_| day.to_string(), |date| date.to_string())
+    span.and_then(|span| Date::constant(1970, 1, 1).checked_add(span))
+        .map_or_else(|_| day.to_string(), |date| date.to_string())
 }
 
 #[cfg(test)]

@@ -154,7 +154,6 @@ impl Bucket {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::{Bucket, id_of};

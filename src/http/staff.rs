@@ -112,9 +112,12 @@ pub(super) async fn show_setup(State(app): State<Shared>, Query(query): Query<To
 ///
 /// # Errors
 /// `wrong_credentials` for a used or wrong link; `invalid` with the field.
-pub(super) async fn set_up(_origin: OwnOrigin, State(app): State<Shared>, Json(form): Json<SetUp>) -> ApiResult<SignedIn> {
-    let application =
-        Application { email: form.email, name: form.name, role: Role::Manager, password: form.password };
+pub(super) async fn set_up(
+    _origin: OwnOrigin,
+    State(app): State<Shared>,
+    Json(form): Json<SetUp>,
+) -> ApiResult<SignedIn> {
+    let application = Application { email: form.email, name: form.name, role: Role::Manager, password: form.password };
     Ok(signed_in(&app, accounts::set_up(&app, &form.token, application).await?))
 }
 
@@ -139,8 +142,7 @@ pub(super) async fn create(
     State(app): State<Shared>,
     Json(form): Json<NewAccount>,
 ) -> ApiResult<(StatusCode, Json<Value>)> {
-    let application =
-        Application { email: form.email, name: form.name, role: form.role, password: form.password };
+    let application = Application { email: form.email, name: form.name, role: form.role, password: form.password };
     let agent = accounts::create(&app, application).await?;
     Ok((StatusCode::CREATED, Json(json!({ "agent": agent }))))
 }

@@ -87,7 +87,11 @@ pub(crate) fn load_encoder(bundle: &mut Bundle, threads: usize) -> Result<Encode
 
 /// Fits the intents on the encoder's embeddings of their phrases; `known` spares computing those
 /// that are remembered.
-pub(crate) fn fit(encoder: &Encoder, intents: &[IntentExamples], known: &Phrases) -> Result<IntentMatcher, EncodeError> {
+pub(crate) fn fit(
+    encoder: &Encoder,
+    intents: &[IntentExamples],
+    known: &Phrases,
+) -> Result<IntentMatcher, EncodeError> {
     let names = intents.iter().map(|intent| intent.name.clone()).collect();
     let phrases: Vec<&str> = intents.iter().flat_map(|intent| &intent.phrases).map(String::as_str).collect();
     let owners = intents.iter().enumerate().flat_map(|(index, intent)| intent.phrases.iter().map(move |_| index));

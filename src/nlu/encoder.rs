@@ -57,7 +57,11 @@ impl Encoder {
     /// # Errors
     /// If a tensor is missing or has the wrong shape.
     pub(crate) fn load(
-        tensors: HashMap<String, Tensor>, config: &Config, tokenizer: Tokenizer, pooled: &[usize], threads: usize,
+        tensors: HashMap<String, Tensor>,
+        config: &Config,
+        tokenizer: Tokenizer,
+        pooled: &[usize],
+        threads: usize,
     ) -> Result<Self, EncodeError> {
         let builder = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
         let none = Config { num_hidden_layers: 0, ..config.clone() };
@@ -69,10 +73,8 @@ impl Encoder {
                 BertEncoder::load(builder.clone().rename_f(rename).pp("encoder"), &one)
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|index| format!("nlu-{index}"))
-            .build()?;
+        let threads =
+            rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|index| format!("nlu-{index}")).build()?;
         let lane = |_| rayon::ThreadPoolBuilder::new().num_threads(1).build();
         let lanes = (0..threads.current_num_threads()).map(lane).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { tokenizer, embeddings, layers, pooled: pooled.to_vec(), hidden: config.hidden_size, threads, lanes })
@@ -145,7 +147,8 @@ impl Encoder {
         let padded = |row: &&[u32]| row.iter().copied().chain(std::iter::repeat(0)).take(longest).collect::<Vec<_>>();
         let ids = Tensor::from_vec(rows.iter().flat_map(padded).collect::<Vec<u32>>(), shape, &Device::Cpu)?;
         let kinds = ids.zeros_like()?;
-        let hide = |row: &&[u32]| (0..longest).map(|at| if at < row.len() { 0.0 } else { f32::MIN }).collect::<Vec<_>>();
+        let hide =
+            |row: &&[u32]| (0..longest).map(|at| if at < row.len() { 0.0 } else { f32::MIN }).collect::<Vec<_>>();
         let mask = rows.iter().flat_map(hide).collect::<Vec<f32>>();
         let mask = Tensor::from_vec(mask, (rows.len(), 1, 1, longest), &Device::Cpu)?;
 

@@ -98,14 +98,16 @@ impl Heads {
     /// Tensors of a heads file, by name.
     pub(crate) fn tensors(&self) -> candle_core::Result<BTreeMap<String, Tensor>> {
         let mut tensors = BTreeMap::new();
-        for (name, head) in [("emotion", &self.emotion), ("sentiment", &self.sentiment), ("frustration", &self.frustration)]
+        for (name, head) in
+            [("emotion", &self.emotion), ("sentiment", &self.sentiment), ("frustration", &self.frustration)]
         {
             for (layer, dense) in [("hidden", head.hidden.as_ref()), ("output", Some(&head.output))] {
                 let Some(dense) = dense else { continue };
                 let device = &candle_core::Device::Cpu;
                 let shape = (dense.bias.len(), dense.inputs());
                 tensors.insert(format!("{name}.{layer}.weight"), Tensor::from_slice(&dense.weight, shape, device)?);
-                tensors.insert(format!("{name}.{layer}.bias"), Tensor::from_slice(&dense.bias, dense.bias.len(), device)?);
+                tensors
+                    .insert(format!("{name}.{layer}.bias"), Tensor::from_slice(&dense.bias, dense.bias.len(), device)?);
             }
         }
         Ok(tensors)

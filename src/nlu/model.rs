@@ -39,7 +39,10 @@ pub(crate) struct Opened {
 /// # Errors
 /// A folder that is there but damaged or foreign: serving on rules instead would hide it.
 pub(crate) fn open(
-    folder: Option<&Path>, intents: &[IntentExamples], rules: &Arc<Rules>, threads: usize,
+    folder: Option<&Path>,
+    intents: &[IntentExamples],
+    rules: &Arc<Rules>,
+    threads: usize,
 ) -> Result<Opened, BundleError> {
     let stand_in = |reason: String| Opened { model: Box::new(Arc::clone(rules)), version: None, reason: Some(reason) };
     let Some(folder) = folder else {

@@ -33,15 +33,22 @@ impl Phrases {
                 return None;
             }
             let file = SafeTensors::deserialize(&bytes).ok()?;
-            let (keys, values, scales) = (file.tensor("keys").ok()?, file.tensor("values").ok()?, file.tensor("scales").ok()?);
+            let (keys, values, scales) =
+                (file.tensor("keys").ok()?, file.tensor("values").ok()?, file.tensor("scales").ok()?);
             let &[rows, width] = values.shape() else { return None };
             let types = (keys.dtype(), values.dtype(), scales.dtype());
-            if types != (Dtype::U8, Dtype::I8, Dtype::F32) || keys.shape() != [rows, KEY] || scales.shape() != [rows] || width == 0 {
+            if types != (Dtype::U8, Dtype::I8, Dtype::F32)
+                || keys.shape() != [rows, KEY]
+                || scales.shape() != [rows]
+                || width == 0
+            {
                 return None;
             }
-            let scales = scales.data().chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+            let scales =
+                scales.data().chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
             let rows = values.data().chunks_exact(width).zip(scales);
-            let embed = |(row, scale): (&[u8], f32)| row.iter().map(|byte| f32::from(byte.cast_signed()) * scale).collect();
+            let embed =
+                |(row, scale): (&[u8], f32)| row.iter().map(|byte| f32::from(byte.cast_signed()) * scale).collect();
             let keys = keys.data().chunks_exact(KEY).filter_map(|key| <[u8; KEY]>::try_from(key).ok());
             Some(Self { known: keys.zip(rows.map(embed)).collect() })
         };

@@ -3,12 +3,12 @@
 //! Coarse by design, but it never fails and takes microseconds. Its output has the same shape as
 //! the model's, so nothing downstream asks which one spoke (it is written down in `source`).
 
+use super::IntentExamples;
 use super::heads::{sigmoid, softmax};
 use super::language::detect_language;
 use super::lexicon::{self, BAD, CONTEMPT, NEGATION, SWEARING, THANKS};
 use super::sentences::sentences;
 use super::surface::{CUES, cues};
-use super::IntentExamples;
 use crate::domain::analysis::EMOTIONS;
 use crate::domain::{Analysis, IntentScore, Sentiment, Source};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,10 +26,10 @@ const FRUSTRATION: [f32; CUES.len()] = [2.2, 0.6, 1.0, 0.2, 2.2, 1.8, 3.2, -2.6,
 const CALM: f32 = -2.6;
 /// Words that say nothing about the intent.
 const FILLER: &[&str] = &[
-    "a", "about", "am", "an", "and", "are", "at", "be", "been", "can", "could", "d", "did", "do", "does", "for", "from",
-    "had", "has", "have", "hello", "hey", "hi", "how", "i", "if", "in", "is", "it", "just", "ll", "m", "me", "my", "of",
-    "on", "or", "please", "re", "s", "so", "t", "that", "the", "there", "this", "to", "ve", "was", "what", "will",
-    "with", "would", "you", "your",
+    "a", "about", "am", "an", "and", "are", "at", "be", "been", "can", "could", "d", "did", "do", "does", "for",
+    "from", "had", "has", "have", "hello", "hey", "hi", "how", "i", "if", "in", "is", "it", "just", "ll", "m", "me",
+    "my", "of", "on", "or", "please", "re", "s", "so", "t", "that", "the", "there", "this", "to", "ve", "was", "what",
+    "will", "with", "would", "you", "your",
 ];
 
 /// Keyword lists and the words of each intent's phrases.

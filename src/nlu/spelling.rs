@@ -110,7 +110,9 @@ mod tests {
     use super::*;
 
     fn spelling() -> Spelling {
-        Spelling::learn(["I want a refund", "where is my delivery", "track my parcel", "the jeans do not fit"].into_iter())
+        Spelling::learn(
+            ["I want a refund", "where is my delivery", "track my parcel", "the jeans do not fit"].into_iter(),
+        )
     }
 
     fn knows(word: &str) -> bool {
@@ -134,7 +136,8 @@ mod tests {
 
     #[test]
     fn distance_counts_a_swap_once() {
-        let count = |left: &str, right: &str| distance(&left.chars().collect::<Vec<_>>(), &right.chars().collect::<Vec<_>>());
+        let count =
+            |left: &str, right: &str| distance(&left.chars().collect::<Vec<_>>(), &right.chars().collect::<Vec<_>>());
         assert_eq!(count("refnud", "refund"), 1);
         assert_eq!(count("", "abc"), 3);
         assert_eq!(count("delivery", "delivery"), 0);

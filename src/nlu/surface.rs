@@ -6,8 +6,17 @@ use super::lexicon::{self, BOT, CONTEMPT, PERSON, REPETITION, SWEARING, THANKS};
 /// Names of the cues, in the order of [`cues`]. Stored in the model's configuration, so that
 /// weights and cues cannot drift apart.
 pub(crate) const CUES: [&str; 11] = [
-    "shouting", "exclamation", "mixed_marks", "stretched", "swearing", "repetition", "contempt", "thanks", "bot",
-    "person", "length",
+    "shouting",
+    "exclamation",
+    "mixed_marks",
+    "stretched",
+    "swearing",
+    "repetition",
+    "contempt",
+    "thanks",
+    "bot",
+    "person",
+    "length",
 ];
 
 /// The cues of one text, each 0 to 1.

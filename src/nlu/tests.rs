@@ -10,12 +10,11 @@ use crate::domain::{Analysis, Source};
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, channel};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-const WORDS: [&str; 12] =
-    ["where", "is", "my", "order", "refund", "i", "want", "a", "when", "are", "you", "open"];
+const WORDS: [&str; 12] = ["where", "is", "my", "order", "refund", "i", "want", "a", "when", "are", "you", "open"];
 const HIDDEN: usize = 16;
 const SOON: Duration = Duration::from_secs(20);
 
@@ -111,10 +110,11 @@ fn a_batch_of_mixed_lengths_reads_as_each_text_alone() {
     write_tiny(folder.path());
     let nlu = Nlu::start(options(folder.path())).unwrap();
     let long = "where is my order and when are you open i want a refund ".repeat(4);
-    let mut texts: Vec<String> = ["", "refund", "WHERE IS MY ORDER", "when are you open?", long.as_str()]
-        .map(str::to_owned)
-        .to_vec();
-    texts.extend((0..40).map(|at| WORDS.iter().cycle().skip(at).take(at % 9 + 1).copied().collect::<Vec<_>>().join(" ")));
+    let mut texts: Vec<String> =
+        ["", "refund", "WHERE IS MY ORDER", "when are you open?", long.as_str()].map(str::to_owned).to_vec();
+    texts.extend(
+        (0..40).map(|at| WORDS.iter().cycle().skip(at).take(at % 9 + 1).copied().collect::<Vec<_>>().join(" ")),
+    );
     let together = nlu.analyze_batch_blocking(&texts).unwrap();
     assert_eq!(together.len(), texts.len());
     for (text, batched) in texts.iter().zip(&together) {

@@ -106,10 +106,7 @@ fn dequantise(levels: &[u8], scales: &[f32], columns: usize) -> Vec<f32> {
 }
 
 fn floats(view: &TensorView<'_>) -> Vec<f32> {
-    view.data()
-        .chunks_exact(4)
-        .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
-        .collect()
+    view.data().chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect()
 }
 
 fn bytes(values: &[f32]) -> Vec<u8> {

@@ -41,7 +41,10 @@ pub(crate) type Health = Result<(), String>;
 /// Serves jobs until every sender is gone. After `stopping` is set what still waits is dropped,
 /// which its callers see as [`Error::Stopped`].
 pub(crate) fn serve(
-    mut model: Box<dyn Model>, mut jobs: mpsc::Receiver<Job>, health: &watch::Sender<Health>, stopping: &AtomicBool,
+    mut model: Box<dyn Model>,
+    mut jobs: mpsc::Receiver<Job>,
+    health: &watch::Sender<Health>,
+    stopping: &AtomicBool,
 ) {
     while let Some(first) = jobs.blocking_recv() {
         let mut waiting = vec![first];

@@ -133,11 +133,9 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn has_manager(&self) -> Result<bool> {
-        Ok(sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM agent WHERE role = 'manager' AND active AND NOT demo)",
-        )
-        .fetch_one(&self.read)
-        .await?)
+        Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM agent WHERE role = 'manager' AND active AND NOT demo)")
+            .fetch_one(&self.read)
+            .await?)
     }
 
     /// Changes an account. Closing it, or changing its password or role, ends its sessions in the
@@ -165,11 +163,10 @@ impl Store {
                     if changed.rows_affected() == 0 {
                         return Err(Error::NotFound);
                     }
-                    let managers: i64 = sqlx::query_scalar(
-                        "SELECT COUNT(*) FROM agent WHERE role = 'manager' AND active AND NOT demo",
-                    )
-                    .fetch_one(&mut *connection)
-                    .await?;
+                    let managers: i64 =
+                        sqlx::query_scalar("SELECT COUNT(*) FROM agent WHERE role = 'manager' AND active AND NOT demo")
+                            .fetch_one(&mut *connection)
+                            .await?;
                     if managers == 0 {
                         return Err(Error::Conflict);
                     }
@@ -196,10 +193,7 @@ impl Store {
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
-                    sqlx::query("DELETE FROM session WHERE expires_at < $1")
-                        .bind(at)
-                        .execute(&mut *connection)
-                        .await?;
+                    sqlx::query("DELETE FROM session WHERE expires_at < $1").bind(at).execute(&mut *connection).await?;
                     sqlx::query(
                         "INSERT INTO session (token_hash, agent_id, created_at, expires_at) VALUES ($1, $2, $3, $4)",
                     )

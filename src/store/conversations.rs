@@ -2,9 +2,7 @@
 
 use super::events::{NewEvent, insert_event};
 use super::{Result, Store};
-use crate::domain::{
-    AgentId, Author, Conversation, ConversationId, EventKind, Mood, State, Timestamp, VisitorId,
-};
+use crate::domain::{AgentId, Author, Conversation, ConversationId, EventKind, Mood, State, Timestamp, VisitorId};
 use serde_json::json;
 
 /// What is known when a conversation is opened.
@@ -253,10 +251,12 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn queue_ahead(&self, priority: i64) -> Result<i64> {
-        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM conversation WHERE state = 'queued' AND NOT demo AND priority >= $1")
-            .bind(priority)
-            .fetch_one(&self.read)
-            .await?)
+        Ok(sqlx::query_scalar(
+            "SELECT COUNT(*) FROM conversation WHERE state = 'queued' AND NOT demo AND priority >= $1",
+        )
+        .bind(priority)
+        .fetch_one(&self.read)
+        .await?)
     }
 
     /// Milliseconds that the most recent claimed hand-overs since `since` waited, at most 50. An

@@ -21,10 +21,9 @@ impl Store {
         self.writer
             .write(|connection| {
                 Box::pin(async move {
-                    let visitors: Vec<VisitorId> =
-                        sqlx::query_scalar("SELECT visitor_id FROM conversation WHERE demo")
-                            .fetch_all(&mut *connection)
-                            .await?;
+                    let visitors: Vec<VisitorId> = sqlx::query_scalar("SELECT visitor_id FROM conversation WHERE demo")
+                        .fetch_all(&mut *connection)
+                        .await?;
                     for statement in [
                         "DELETE FROM event_search WHERE conversation_id IN (SELECT id FROM conversation WHERE demo)",
                         "DELETE FROM conversation WHERE demo",
@@ -35,7 +34,10 @@ impl Store {
                         sqlx::query(statement).execute(&mut *connection).await?;
                     }
                     for visitor in visitors {
-                        sqlx::query("DELETE FROM visitor WHERE id = $1").bind(visitor).execute(&mut *connection).await?;
+                        sqlx::query("DELETE FROM visitor WHERE id = $1")
+                            .bind(visitor)
+                            .execute(&mut *connection)
+                            .await?;
                     }
                     Ok(())
                 })

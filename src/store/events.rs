@@ -220,11 +220,7 @@ pub(super) async fn find_repeated(
         && first.author_id == event.author_id
         && first.text == event.text
         && first.data == event.data;
-    if same {
-        Ok(Some(Appended { seq: first.seq, at: first.at, repeated: true }))
-    } else {
-        Err(Error::Conflict)
-    }
+    if same { Ok(Some(Appended { seq: first.seq, at: first.at, repeated: true })) } else { Err(Error::Conflict) }
 }
 
 /// What decides whether a client id comes back with the same content.

@@ -14,10 +14,10 @@ mod search;
 mod turns;
 mod writer;
 
+pub use agents::{AgentUpdate, Credentials, NewAgent};
 pub use conversations::{CardRow, Opening};
 pub use events::{Appended, Guard, NewEvent};
 pub use ownership::Change;
-pub use agents::{AgentUpdate, Credentials, NewAgent};
 pub use reports::{DayCount, Figures, ReasonCount};
 pub use search::{HIT_END, HIT_START, TranscriptFilter, TranscriptRow};
 pub use turns::{BotMessage, NextState, TurnOutcome, TurnWrite};
@@ -100,10 +100,7 @@ impl Store {
         require_sound_sqlite(&mut connection).await?;
         sqlx::migrate!("migrations/sqlite").run(&mut connection).await?;
         let epoch = read_or_create_epoch(&mut connection, &clock).await?;
-        let read = SqlitePoolOptions::new()
-            .max_connections(4)
-            .connect_with(options.pragma("query_only", "ON"))
-            .await?;
+        let read = SqlitePoolOptions::new().max_connections(4).connect_with(options.pragma("query_only", "ON")).await?;
         Ok(Self { read, writer: Writer::start(connection), clock, epoch })
     }
 

@@ -61,9 +61,7 @@ impl Store {
         at: Timestamp,
     ) -> Result<Appended> {
         self.writer
-            .write(move |connection| {
-                Box::pin(async move { apply(connection, conversation, change, text, at).await })
-            })
+            .write(move |connection| Box::pin(async move { apply(connection, conversation, change, text, at).await }))
             .await
     }
 }
@@ -181,14 +179,12 @@ async fn claim_handover(
     agent: AgentId,
     at: Timestamp,
 ) -> Result<()> {
-    sqlx::query(
-        "UPDATE handover SET claimed_at = $2, agent_id = $3 WHERE conversation_id = $1 AND claimed_at IS NULL",
-    )
-    .bind(conversation)
-    .bind(at)
-    .bind(agent)
-    .execute(connection)
-    .await?;
+    sqlx::query("UPDATE handover SET claimed_at = $2, agent_id = $3 WHERE conversation_id = $1 AND claimed_at IS NULL")
+        .bind(conversation)
+        .bind(at)
+        .bind(agent)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

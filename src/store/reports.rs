@@ -1,8 +1,8 @@
 //! Figures for managers, computed from the log by UTC day.
 
+use super::events::insert_event;
 use super::{Appended, NewEvent, Result, Store};
 use crate::domain::{ConversationId, Timestamp};
-use super::events::insert_event;
 
 /// The first figures of a period. All counts are conversations in which a customer said something
 /// and that were opened in the period.
@@ -67,11 +67,10 @@ impl Store {
         .bind(to)
         .fetch_one(&self.read)
         .await?;
-        let open_now: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM conversation WHERE customer_turns > 0 AND state <> 'closed'",
-        )
-        .fetch_one(&self.read)
-        .await?;
+        let open_now: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM conversation WHERE customer_turns > 0 AND state <> 'closed'")
+                .fetch_one(&self.read)
+                .await?;
         let scores: Vec<(i64, i64)> = sqlx::query_as(
             "SELECT r.score, COUNT(*) FROM rating r JOIN conversation c ON c.id = r.conversation_id
              WHERE r.kind = 'csat' AND c.created_at >= $1 AND c.created_at < $2 GROUP BY r.score",

@@ -31,9 +31,10 @@ impl Cache {
             digest.update(text.as_ref().as_bytes());
             digest.update([0]);
         }
-        let file = self.folder.as_ref().map(|folder| {
-            folder.join(format!("{name}-{}.safetensors", &hex(&digest.finalize())[..16]))
-        });
+        let file = self
+            .folder
+            .as_ref()
+            .map(|folder| folder.join(format!("{name}-{}.safetensors", &hex(&digest.finalize())[..16])));
         if let Some(file) = file.as_ref().filter(|file| file.is_file()) {
             let mut stored = candle_core::safetensors::load(file, &Device::Cpu)
                 .with_context(|| format!("cannot read {}", file.display()))?;

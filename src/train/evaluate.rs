@@ -53,12 +53,16 @@ fn support(cache: &Cache, heads: &Heads, file: &Path) -> Result<()> {
     println!("  frustration AUROC                         {:.3}", metrics::auroc(&scores, &truth));
     println!("  precision, recall at {FRUSTRATED:.2}                 {precision:.3}, {recall:.3}");
     let share = |select: &dyn Fn(&Support) -> bool| {
-        let chosen: Vec<f32> = rows.iter().zip(&scores).filter(|(row, _)| select(row)).map(|(_, score)| *score).collect();
+        let chosen: Vec<f32> =
+            rows.iter().zip(&scores).filter(|(row, _)| select(row)).map(|(_, score)| *score).collect();
         let above = chosen.iter().filter(|score| **score >= FRUSTRATED).count();
         format!("{:.3} ({above} of {})", above as f64 / chosen.len() as f64, chosen.len())
     };
     let calm = |row: &Support| row.frustration == "none";
-    println!("  calm but negative at or above {FRUSTRATED:.2}        {}", share(&|row| calm(row) && row.sentiment() == NEGATIVE));
+    println!(
+        "  calm but negative at or above {FRUSTRATED:.2}        {}",
+        share(&|row| calm(row) && row.sentiment() == NEGATIVE)
+    );
     println!("  calm at or above                          {}", share(&calm));
     println!("  mild at or above                          {}", share(&|row| row.frustration == "mild"));
     println!("  clear at or above                         {}", share(&|row| row.frustration == "clear"));
@@ -131,13 +135,19 @@ fn intents(cache: &Cache, heads: &Heads, data: &Path) -> Result<()> {
         let readings = read(cache, heads, &format!("{name}-test"), &texts)?;
         let above = readings.iter().filter(|reading| reading.frustration >= FRUSTRATED).count();
         let share = above as f64 / texts.len() as f64;
-        println!("{name} test: everyday questions with frustration at or above {FRUSTRATED:.2}: {share:.3} ({above} of {})", texts.len());
+        println!(
+            "{name} test: everyday questions with frustration at or above {FRUSTRATED:.2}: {share:.3} ({above} of {})",
+            texts.len()
+        );
         for shots in [5, 10] {
             let mut total = 0.0;
             for draw in 0..DRAWS {
                 total += few_shot(&train, &known, &test, &asked, shots, draw)?;
             }
-            println!("{name}: {shots:2} examples per intent, accuracy {:.3} (mean of {DRAWS} draws)", total / DRAWS as f64);
+            println!(
+                "{name}: {shots:2} examples per intent, accuracy {:.3} (mean of {DRAWS} draws)",
+                total / DRAWS as f64
+            );
         }
     }
     Ok(())
@@ -147,7 +157,12 @@ type Named = (String, String);
 
 /// Accuracy of a classifier fitted on `shots` examples of each intent, drawn by seed.
 fn few_shot(
-    train: &[Named], known: &[Vec<f32>], test: &[Named], asked: &[Vec<f32>], shots: usize, seed: u64,
+    train: &[Named],
+    known: &[Vec<f32>],
+    test: &[Named],
+    asked: &[Vec<f32>],
+    shots: usize,
+    seed: u64,
 ) -> Result<f64> {
     let mut drawn: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for row in Random::new(seed).order(train.len()) {
@@ -159,8 +174,9 @@ fn few_shot(
     let names: Vec<String> = drawn.keys().map(|name| (*name).to_owned()).collect();
     let phrases = drawn.values().enumerate().flat_map(|(intent, rows)| rows.iter().map(move |row| (*row, intent)));
     let matcher = IntentMatcher::fit(names, phrases.map(|(row, intent)| (known[row].clone(), intent)).collect())?;
-    let right = test.iter().zip(asked).filter(|((_, intent), embedding)| {
-        matcher.rank(embedding).first().is_some_and(|best| best.name == *intent)
-    });
+    let right = test
+        .iter()
+        .zip(asked)
+        .filter(|((_, intent), embedding)| matcher.rank(embedding).first().is_some_and(|best| best.name == *intent));
     Ok(right.count() as f64 / test.len() as f64)
 }

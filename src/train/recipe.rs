@@ -46,7 +46,8 @@ pub(crate) fn train(cache: &Cache, data: &Path, corpus: &Path, seed: u64) -> Res
     let features = cache.features("support", &texts)?;
     let folds = folds(&rows, FOLDS, &Random::new(seed).order(rows.len()));
     let (sentiment, unseen) = train_sentiment(cache, data, &rows, &features, &folds, seed)?;
-    let unseen = Material { texts: &texts, features: &features, emotion: scores(&emotion, &features)?, sentiment: unseen };
+    let unseen =
+        Material { texts: &texts, features: &features, emotion: scores(&emotion, &features)?, sentiment: unseen };
     let (calm_texts, calm_features) = calm_requests(cache, data, seed)?;
     let calm = Material {
         texts: &calm_texts.iter().map(String::as_str).collect::<Vec<_>>(),
@@ -69,7 +70,8 @@ fn train_emotion(cache: &Cache, data: &Path, seed: u64) -> Result<Head> {
     let inputs = comments(cache, "goemotions-train", &rows)?;
     let dev_inputs = comments(cache, "goemotions-dev", &dev)?;
     let targets = emotion_targets(&rows);
-    let base = Settings { loss: Loss::Sigmoid, hidden: 0, epochs: 6, batch: 256, rate: 1e-3, decay: 0.05, dropout: 0.2, seed };
+    let base =
+        Settings { loss: Loss::Sigmoid, hidden: 0, epochs: 6, batch: 256, rate: 1e-3, decay: 0.05, dropout: 0.2, seed };
     let candidates = [base, Settings { hidden: 256, epochs: 8, dropout: 0.4, ..base }];
     let bar = progress("emotion head", candidates.iter().map(|candidate| candidate.epochs).sum())?;
     let mut best: Option<(f64, Head)> = None;
@@ -95,7 +97,12 @@ fn train_emotion(cache: &Cache, data: &Path, seed: u64) -> Result<Head> {
 /// The sentiment head, calibrated, and for each support row the scores of a head that was trained
 /// without its fold.
 fn train_sentiment(
-    cache: &Cache, data: &Path, rows: &[Support], features: &Tensor, folds: &[usize], seed: u64,
+    cache: &Cache,
+    data: &Path,
+    rows: &[Support],
+    features: &Tensor,
+    folds: &[usize],
+    seed: u64,
 ) -> Result<(Head, Vec<Vec<f32>>)> {
     let comment_rows = data::goemotions(data, "train")?;
     let reviews = data::uci(data)?;
@@ -112,8 +119,16 @@ fn train_sentiment(
     targets.extend_balanced(&rows.iter().map(|row| one_hot(row.sentiment())).collect::<Vec<_>>(), SUPPORT_SHARE);
 
     let tensor = targets.tensor()?;
-    let settings =
-        Settings { loss: Loss::Softmax, hidden: 128, epochs: 5, batch: 256, rate: 1e-3, decay: 0.05, dropout: 0.4, seed };
+    let settings = Settings {
+        loss: Loss::Softmax,
+        hidden: 128,
+        epochs: 5,
+        batch: 256,
+        rate: 1e-3,
+        decay: 0.05,
+        dropout: 0.4,
+        seed,
+    };
     let bar = progress("sentiment head", settings.epochs * (FOLDS + 1))?;
     let mut unseen = vec![Vec::new(); rows.len()];
     for fold in 0..FOLDS {
@@ -133,7 +148,8 @@ fn train_sentiment(
         metrics::accuracy(&predicted, &truth),
         metrics::macro_recall(&predicted, &truth, 3),
     );
-    let mut head = fit(&Rows { inputs: &inputs, targets: &tensor, weights: &targets.weights }, &settings, || bar.inc(1))?;
+    let mut head =
+        fit(&Rows { inputs: &inputs, targets: &tensor, weights: &targets.weights }, &settings, || bar.inc(1))?;
     bar.finish_and_clear();
     rescale(&mut head, temperature, 0.0);
     unseen.iter_mut().flatten().for_each(|score| *score *= temperature);
@@ -182,9 +198,9 @@ fn calm_requests(cache: &Cache, data: &Path, seed: u64) -> Result<(Vec<String>, 
 fn train_frustration(rows: &[Support], inputs: &Tensor, folds: &[usize], seed: u64) -> Result<Head> {
     let values: Vec<f32> = rows.iter().map(Support::target).collect();
     let truth: Vec<bool> = rows.iter().map(Support::is_frustrated).collect();
-    let base = Settings { loss: Loss::Sigmoid, hidden: 0, epochs: 30, batch: 64, rate: 5e-4, decay: 0.3, dropout: 0.5, seed };
-    let candidates =
-        [base, Settings { hidden: 24, ..base }, Settings { hidden: 24, dropout: 0.7, epochs: 50, ..base }];
+    let base =
+        Settings { loss: Loss::Sigmoid, hidden: 0, epochs: 30, batch: 64, rate: 5e-4, decay: 0.3, dropout: 0.5, seed };
+    let candidates = [base, Settings { hidden: 24, ..base }, Settings { hidden: 24, dropout: 0.7, epochs: 50, ..base }];
     let bar = progress("frustration head", candidates.iter().map(|candidate| candidate.epochs * FOLDS).sum())?;
     let mut best: Option<(f64, Settings, Vec<f32>)> = None;
     for settings in candidates {
@@ -218,7 +234,11 @@ fn train_frustration(rows: &[Support], inputs: &Tensor, folds: &[usize], seed: u
 
 /// One fit without the rows in `held`. Rows beyond `values` are calm.
 fn fit_frustration(
-    inputs: &Tensor, values: &[f32], held: &[usize], settings: &Settings, advance: impl Fn(),
+    inputs: &Tensor,
+    values: &[f32],
+    held: &[usize],
+    settings: &Settings,
+    advance: impl Fn(),
 ) -> Result<Head> {
     let rows: Vec<usize> = (0..inputs.dim(0)?).filter(|row| !held.contains(row)).collect();
     let targets: Vec<f32> = rows.iter().map(|row| values.get(*row).copied().unwrap_or(0.0)).collect();

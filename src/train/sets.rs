@@ -7,13 +7,32 @@ use candle_core::{Device, Tensor};
 
 /// Positive emotions of the GoEmotions paper's grouping.
 const PLEASANT: [&str; 12] = [
-    "admiration", "amusement", "approval", "caring", "desire", "excitement", "gratitude", "joy", "love", "optimism",
-    "pride", "relief",
+    "admiration",
+    "amusement",
+    "approval",
+    "caring",
+    "desire",
+    "excitement",
+    "gratitude",
+    "joy",
+    "love",
+    "optimism",
+    "pride",
+    "relief",
 ];
 /// Negative emotions of the same grouping.
 const UNPLEASANT: [&str; 11] = [
-    "anger", "annoyance", "disappointment", "disapproval", "disgust", "embarrassment", "fear", "grief", "nervousness",
-    "remorse", "sadness",
+    "anger",
+    "annoyance",
+    "disappointment",
+    "disapproval",
+    "disgust",
+    "embarrassment",
+    "fear",
+    "grief",
+    "nervousness",
+    "remorse",
+    "sadness",
 ];
 
 /// A set of rows: targets `[rows, outputs]` row by row, and how much each row counts.

@@ -4,9 +4,7 @@
 //! Those of the group "seen" may be looked at while thresholds and prompts are tuned; those of
 //! "unseen" were written after the prompts were frozen. Both are held to the same bar.
 
-use candor::cli::replay::{
-    Dialog, DialogTurn, Speaker, TurnOutcome, replay_conversation, start_reader,
-};
+use candor::cli::replay::{Dialog, DialogTurn, Speaker, TurnOutcome, replay_conversation, start_reader};
 use candor::domain::ActionKind;
 use candor::prompt_files;
 use serde::Deserialize;
@@ -74,9 +72,7 @@ impl<T: PartialEq> OneOrMore<T> {
 }
 
 /// Tells `null` from a missing key.
-fn present<'de, D: serde::Deserializer<'de>>(
-    value: D,
-) -> Result<Option<Option<OneOrMore<String>>>, D::Error> {
+fn present<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Option<OneOrMore<String>>>, D::Error> {
     Option::deserialize(value).map(Some)
 }
 
@@ -85,32 +81,17 @@ fn root() -> PathBuf {
 }
 
 fn read_conversations(folder: &Path) -> Vec<Written> {
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    paths.retain(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "jsonl")
-    });
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
     paths.sort();
     let mut conversations: Vec<Written> = Vec::new();
     let mut ids = BTreeSet::new();
     for path in paths {
         let text = std::fs::read_to_string(&path).unwrap();
-        for (number, line) in text
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| !line.trim().is_empty())
-        {
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let place = format!("{}:{}", path.display(), number + 1);
-            let conversation: Written =
-                serde_json::from_str(line).unwrap_or_else(|error| panic!("{place}: {error}"));
-            assert!(
-                ids.insert(conversation.id.clone()),
-                "{place}: the id {} is taken",
-                conversation.id
-            );
+            let conversation: Written = serde_json::from_str(line).unwrap_or_else(|error| panic!("{place}: {error}"));
+            assert!(ids.insert(conversation.id.clone()), "{place}: the id {} is taken", conversation.id);
             for turn in &conversation.turns {
                 assert_eq!(
                     turn.expect.is_some(),
@@ -128,26 +109,16 @@ fn read_conversations(folder: &Path) -> Vec<Written> {
 fn miss(expect: &Expect, got: &TurnOutcome) -> Option<String> {
     let mut wrong = Vec::new();
     if !expect.action.allows(&got.action) {
-        wrong.push(format!(
-            "action {:?}, expected {:?}",
-            got.action, expect.action
-        ));
+        wrong.push(format!("action {:?}, expected {:?}", got.action, expect.action));
     }
     match (&expect.intent, &got.intent) {
         (None, _) | (Some(None), None) => {}
         (Some(Some(names)), Some(got)) if names.allows(got) => {}
         (Some(names), got) => wrong.push(format!("intent {got:?}, expected {names:?}")),
     }
-    let missing: Vec<&String> = expect
-        .reasons
-        .iter()
-        .filter(|code| !got.reasons.contains(code))
-        .collect();
+    let missing: Vec<&String> = expect.reasons.iter().filter(|code| !got.reasons.contains(code)).collect();
     if !missing.is_empty() {
-        wrong.push(format!(
-            "reasons {:?}, expected {:?}",
-            got.reasons, expect.reasons
-        ));
+        wrong.push(format!("reasons {:?}, expected {:?}", got.reasons, expect.reasons));
     }
     (!wrong.is_empty()).then(|| wrong.join("; "))
 }
@@ -160,29 +131,17 @@ struct Tally {
 #[test]
 fn written_conversations_come_out_as_expected() {
     let conversations = read_conversations(&root().join("tests/conversations"));
-    assert!(
-        conversations.len() >= LEAST_CONVERSATIONS,
-        "only {} conversations",
-        conversations.len()
-    );
-    let prompts =
-        prompt_files::load(Some(&root().join("prompts"))).unwrap_or_else(|error| panic!("{error}"));
+    assert!(conversations.len() >= LEAST_CONVERSATIONS, "only {} conversations", conversations.len());
+    let prompts = prompt_files::load(Some(&root().join("prompts"))).unwrap_or_else(|error| panic!("{error}"));
     let nlu = start_reader(&prompts, Some(root().join("models/support-minilm")), 0).unwrap();
-    assert_eq!(
-        nlu.status().reason,
-        None,
-        "the committed model has to read, not the rules"
-    );
+    assert_eq!(nlu.status().reason, None, "the committed model has to read, not the rules");
 
     let mut report = Vec::new();
     let mut calm_escalated = Vec::new();
     let mut tally = [Tally { right: 0, all: 0 }, Tally { right: 0, all: 0 }];
     for written in &conversations {
         let outcomes = replay_conversation(&nlu, &prompts, &dialog(written)).unwrap();
-        let customer = written
-            .turns
-            .iter()
-            .filter(|turn| turn.from == Speaker::Customer);
+        let customer = written.turns.iter().filter(|turn| turn.from == Speaker::Customer);
         let mut right = true;
         for (turn, got) in customer.zip(&outcomes) {
             let expect = turn.expect.as_ref().unwrap();
@@ -194,10 +153,7 @@ fn written_conversations_come_out_as_expected() {
                 ));
             }
             if written.calm && matches!(got.action, ActionKind::Offer | ActionKind::Handoff) {
-                calm_escalated.push(format!(
-                    "{} turn {}: \"{}\" {:?}",
-                    written.id, got.turn, turn.text, got.reasons
-                ));
+                calm_escalated.push(format!("{} turn {}: \"{}\" {:?}", written.id, got.turn, turn.text, got.reasons));
             }
         }
         let tally = &mut tally[usize::from(written.group == Group::Unseen)];
@@ -217,32 +173,13 @@ fn written_conversations_come_out_as_expected() {
         report.join("\n")
     );
     println!("{summary}");
-    assert!(
-        calm_escalated.is_empty(),
-        "calm conversations must stay with the bot:\n{}",
-        calm_escalated.join("\n")
-    );
-    assert!(
-        unseen.all >= LEAST_UNSEEN,
-        "only {} conversations were written after the prompts",
-        unseen.all
-    );
+    assert!(calm_escalated.is_empty(), "calm conversations must stay with the bot:\n{}", calm_escalated.join("\n"));
+    assert!(unseen.all >= LEAST_UNSEEN, "only {} conversations were written after the prompts", unseen.all);
     let share = (seen.right + unseen.right) as f64 / conversations.len() as f64;
-    assert!(
-        share >= LEAST_RIGHT,
-        "only {:.1} % of the conversations are right: {summary}",
-        share * 100.0
-    );
+    assert!(share >= LEAST_RIGHT, "only {:.1} % of the conversations are right: {summary}", share * 100.0);
 }
 
 fn dialog(written: &Written) -> Dialog {
-    let turn = |turn: &WrittenTurn| DialogTurn {
-        from: turn.from,
-        text: turn.text.clone(),
-        button: turn.button,
-    };
-    Dialog {
-        id: written.id.clone().into(),
-        turns: written.turns.iter().map(turn).collect(),
-    }
+    let turn = |turn: &WrittenTurn| DialogTurn { from: turn.from, text: turn.text.clone(), button: turn.button };
+    Dialog { id: written.id.clone().into(), turns: written.turns.iter().map(turn).collect() }
 }

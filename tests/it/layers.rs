@@ -44,7 +44,11 @@ fn modules_use_only_what_is_below_them() {
     for (name, text) in read_all() {
         let module = name.split(['/', '.']).next().unwrap();
         let Some((_, allowed)) = ALLOWED.iter().find(|(layer, _)| *layer == module) else { continue };
-        for used in text.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(|line| line.split("crate::").skip(1)) {
+        for used in text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .flat_map(|line| line.split("crate::").skip(1))
+        {
             let used = used.split(|sign: char| !sign.is_alphanumeric() && sign != '_').next().unwrap();
             // `crate::{..}` would hide what is used.
             assert!(!used.is_empty(), "{name}: write one `use crate::module` line for each module");

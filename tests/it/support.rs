@@ -268,13 +268,8 @@ pub(crate) struct Staff {
 impl Staff {
     async fn enter(app: &TestApp, path: &str, form: &Value) -> Self {
         let client = reqwest::Client::new();
-        let response = client
-            .post(format!("{}{path}", app.origin))
-            .header("origin", &app.origin)
-            .json(form)
-            .send()
-            .await
-            .unwrap();
+        let response =
+            client.post(format!("{}{path}", app.origin)).header("origin", &app.origin).json(form).send().await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
         let cookie = response.headers()["set-cookie"].to_str().unwrap().to_owned();
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");

@@ -109,20 +109,12 @@ pub(super) fn check(
         for raw in &raw.intent {
             check_words(*source, raw, &mut seen, faults);
             check_content(*source, raw, lookups, faults);
-            let answer = raw
-                .answer
-                .as_ref()
-                .map(|answer| fixed(*source, answer, constants, faults));
+            let answer = raw.answer.as_ref().map(|answer| fixed(*source, answer, constants, faults));
             intents.push(Intent {
                 name: raw.name.get_ref().clone(),
                 title: label(*source, &raw.title, faults),
                 kind: raw.kind,
-                examples: raw
-                    .examples
-                    .get_ref()
-                    .iter()
-                    .map(|example| example.get_ref().clone())
-                    .collect(),
+                examples: raw.examples.get_ref().iter().map(|example| example.get_ref().clone()).collect(),
                 answer,
                 lookup: raw.lookup.as_ref().map(|lookup| lookup.get_ref().clone()),
                 failure: raw.failure,
@@ -149,52 +141,26 @@ struct Seen {
 fn check_words(source: Source<'_>, raw: &RawIntent, seen: &mut Seen, faults: &mut Faults) {
     let name = raw.name.get_ref();
     if !is_code(name) {
-        faults.add(
-            source,
-            &raw.name.span(),
-            format!("`{name}` is not a name: a-z, 0-9 and _ only, a letter first"),
-        );
+        faults.add(source, &raw.name.span(), format!("`{name}` is not a name: a-z, 0-9 and _ only, a letter first"));
     }
     if let Some(first) = seen.names.insert(name.clone(), source.file.to_owned()) {
-        faults.add(
-            source,
-            &raw.name.span(),
-            format!("the intent `{name}` is already in {first}"),
-        );
+        faults.add(source, &raw.name.span(), format!("the intent `{name}` is already in {first}"));
     }
-    if let Some(first) = seen
-        .titles
-        .insert(normalise(raw.title.get_ref()), name.clone())
-    {
-        faults.add(
-            source,
-            &raw.title.span(),
-            format!("the title is already that of `{first}`"),
-        );
+    if let Some(first) = seen.titles.insert(normalise(raw.title.get_ref()), name.clone()) {
+        faults.add(source, &raw.title.span(), format!("the title is already that of `{first}`"));
     }
     let examples = raw.examples.get_ref();
     if examples.len() < LEAST_EXAMPLES {
-        let reason = format!(
-            "`{name}` has {} examples; at least {LEAST_EXAMPLES} are needed",
-            examples.len()
-        );
+        let reason = format!("`{name}` has {} examples; at least {LEAST_EXAMPLES} are needed", examples.len());
         faults.add(source, &raw.examples.span(), reason);
     }
     for example in examples {
         let text = normalise(example.get_ref());
         if !(2..=200).contains(&text.chars().count()) {
-            faults.add(
-                source,
-                &example.span(),
-                "an example has 2 to 200 characters",
-            );
+            faults.add(source, &example.span(), "an example has 2 to 200 characters");
         }
         if let Some(first) = seen.examples.insert(text, name.clone()) {
-            faults.add(
-                source,
-                &example.span(),
-                format!("the example is already in `{first}`"),
-            );
+            faults.add(source, &example.span(), format!("the example is already in `{first}`"));
         }
     }
 }
@@ -206,12 +172,12 @@ fn check_content(source: Source<'_>, raw: &RawIntent, lookups: &[&str], faults: 
     let wrong = match raw.kind {
         IntentKind::Answer => (answer == lookup).then_some("needs either an answer or a lookup"),
         IntentKind::RequestHuman | IntentKind::Safety | IntentKind::Legal => {
-            (answer || lookup || raw.failure || raw.small_talk).then_some(
-                "leads to a person: its texts are in handoff.toml, so no answer, lookup or flag",
-            )
+            (answer || lookup || raw.failure || raw.small_talk)
+                .then_some("leads to a person: its texts are in handoff.toml, so no answer, lookup or flag")
         }
-        IntentKind::Affirm | IntentKind::Deny | IntentKind::Unhelpful => (!answer || lookup)
-            .then_some("needs an answer, said when nothing is open, and no lookup"),
+        IntentKind::Affirm | IntentKind::Deny | IntentKind::Unhelpful => {
+            (!answer || lookup).then_some("needs an answer, said when nothing is open, and no lookup")
+        }
     };
     if let Some(wrong) = wrong {
         faults.add(source, &raw.name.span(), format!("`{name}` {wrong}"));
@@ -219,18 +185,12 @@ fn check_content(source: Source<'_>, raw: &RawIntent, lookups: &[&str], faults: 
     if let Some(lookup) = &raw.lookup
         && !lookups.contains(&lookup.get_ref().as_str())
     {
-        faults.add(
-            source,
-            &lookup.span(),
-            format!("there is no lookup `{}` in lookups.toml", lookup.get_ref()),
-        );
+        faults.add(source, &lookup.span(), format!("there is no lookup `{}` in lookups.toml", lookup.get_ref()));
     }
 }
 
 /// True for the names that intents, reasons, slots and lookups may have.
 pub(super) fn is_code(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }

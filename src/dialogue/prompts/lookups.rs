@@ -96,56 +96,27 @@ pub(super) fn check_slots(
         check_name(source, name, faults);
         let name = name.get_ref();
         if !lookups.values().any(|lookup| lookup.slots.contains(name)) {
-            faults.add(
-                source,
-                &raw.pattern.span(),
-                format!("no lookup uses the slot `{name}`"),
-            );
+            faults.add(source, &raw.pattern.span(), format!("no lookup uses the slot `{name}`"));
         }
         if let Some(intent) = &raw.intent {
             let lookup = lookup_of(intent.get_ref()).and_then(|lookup| lookups.get(&lookup));
             if lookup.is_none_or(|lookup| lookup.slots != [name.clone()]) {
-                let reason = format!(
-                    "`{}` is no intent whose lookup needs `{name}` alone",
-                    intent.get_ref()
-                );
+                let reason = format!("`{}` is no intent whose lookup needs `{name}` alone", intent.get_ref());
                 faults.add(source, &intent.span(), reason);
             }
         }
         let sure = pattern(source, &raw.pattern, faults);
-        let loose = raw
-            .loose
-            .as_ref()
-            .and_then(|text| pattern(source, text, faults));
-        let other = raw
-            .other
-            .as_ref()
-            .and_then(|text| pattern(source, text, faults));
+        let loose = raw.loose.as_ref().and_then(|text| pattern(source, text, faults));
+        let other = raw.other.as_ref().and_then(|text| pattern(source, text, faults));
         for regex in [&sure, &loose].into_iter().flatten() {
             check_form(source, &raw.value, regex, faults);
         }
-        let (ask, ask_again) = (
-            fixed(source, &raw.ask, constants, faults),
-            fixed(source, &raw.ask_again, constants, faults),
-        );
+        let (ask, ask_again) =
+            (fixed(source, &raw.ask, constants, faults), fixed(source, &raw.ask_again, constants, faults));
         if let Some(sure) = sure {
-            let (intent, form) = (
-                raw.intent.as_ref().map(|intent| intent.get_ref().clone()),
-                raw.value.get_ref().clone(),
-            );
-            slots.insert(
-                name.clone(),
-                Slot {
-                    name: name.clone(),
-                    ask,
-                    ask_again,
-                    intent,
-                    sure,
-                    loose,
-                    other,
-                    form,
-                },
-            );
+            let (intent, form) =
+                (raw.intent.as_ref().map(|intent| intent.get_ref().clone()), raw.value.get_ref().clone());
+            slots.insert(name.clone(), Slot { name: name.clone(), ask, ask_again, intent, sure, loose, other, form });
         }
     }
     slots
@@ -157,37 +128,25 @@ fn check_name(source: Source<'_>, name: &Spanned<String>, faults: &mut Faults) {
         faults.add(
             source,
             &name.span(),
-            format!(
-                "`{}` is not a name: a-z, 0-9 and _ only, a letter first",
-                name.get_ref()
-            ),
+            format!("`{}` is not a name: a-z, 0-9 and _ only, a letter first", name.get_ref()),
         );
     }
 }
 
 fn pattern(source: Source<'_>, text: &Spanned<String>, faults: &mut Faults) -> Option<Regex> {
-    compile(text.get_ref())
-        .map_err(|reason| faults.add(source, &text.span(), reason))
-        .ok()
+    compile(text.get_ref()).map_err(|reason| faults.add(source, &text.span(), reason)).ok()
 }
 
 /// The value's form may only name groups that every match has.
 fn check_form(source: Source<'_>, form: &Spanned<String>, regex: &Regex, faults: &mut Faults) {
     let groups = regex.captures_len() - 1;
     for (at, _) in form.get_ref().match_indices('$') {
-        let digits: String = form.get_ref()[at + 1..]
-            .chars()
-            .take_while(char::is_ascii_digit)
-            .collect();
+        let digits: String = form.get_ref()[at + 1..].chars().take_while(char::is_ascii_digit).collect();
         let next = form.get_ref()[at + 1 + digits.len()..].chars().next();
-        let known = digits
-            .parse::<usize>()
-            .is_ok_and(|group| (1..=groups).contains(&group));
+        let known = digits.parse::<usize>().is_ok_and(|group| (1..=groups).contains(&group));
         if !known || next.is_some_and(|next| next.is_alphanumeric() || next == '_') {
-            let reason = format!(
-                "`{}` names a group that `{regex}` does not have (use $1 to ${groups})",
-                form.get_ref()
-            );
+            let reason =
+                format!("`{}` names a group that `{regex}` does not have (use $1 to ${groups})", form.get_ref());
             faults.add(source, &form.span(), reason);
         }
     }
@@ -204,73 +163,29 @@ pub(super) fn check_lookups(
     let mut lookups = BTreeMap::new();
     for (name, raw) in raw {
         check_name(source, name, faults);
-        let needs: Vec<&str> = raw
-            .slots
-            .get_ref()
-            .iter()
-            .map(|slot| slot.get_ref().as_str())
-            .collect();
+        let needs: Vec<&str> = raw.slots.get_ref().iter().map(|slot| slot.get_ref().as_str()).collect();
         if needs.is_empty() {
-            faults.add(
-                source,
-                &raw.slots.span(),
-                "a lookup needs at least one slot",
-            );
+            faults.add(source, &raw.slots.span(), "a lookup needs at least one slot");
         }
-        for slot in raw
-            .slots
-            .get_ref()
-            .iter()
-            .filter(|slot| !slots.contains(&slot.get_ref().as_str()))
-        {
-            faults.add(
-                source,
-                &slot.span(),
-                format!("there is no slot `{}` in slots.toml", slot.get_ref()),
-            );
+        for slot in raw.slots.get_ref().iter().filter(|slot| !slots.contains(&slot.get_ref().as_str())) {
+            faults.add(source, &slot.span(), format!("there is no slot `{}` in slots.toml", slot.get_ref()));
         }
-        let timeout_ms = u64::try_from(*raw.timeout_ms.get_ref())
-            .ok()
-            .filter(|ms| (100..=10_000).contains(ms));
+        let timeout_ms = u64::try_from(*raw.timeout_ms.get_ref()).ok().filter(|ms| (100..=10_000).contains(ms));
         if timeout_ms.is_none() {
-            faults.add(
-                source,
-                &raw.timeout_ms.span(),
-                "timeout_ms is not between 100 and 10000",
-            );
+            faults.add(source, &raw.timeout_ms.span(), "timeout_ms is not between 100 and 10000");
         }
         let Some(url) = check_url(source, &raw.url, &needs, faults) else {
             continue;
         };
-        let fields: Vec<&str> = raw
-            .fields
-            .iter()
-            .map(|field| field.get_ref().as_str())
-            .collect();
-        for field in raw
-            .fields
-            .iter()
-            .filter(|field| !field.get_ref().split('.').all(is_code))
-        {
-            faults.add(
-                source,
-                &field.span(),
-                format!("`{}` is not a field name", field.get_ref()),
-            );
+        let fields: Vec<&str> = raw.fields.iter().map(|field| field.get_ref().as_str()).collect();
+        for field in raw.fields.iter().filter(|field| !field.get_ref().split('.').all(is_code)) {
+            faults.add(source, &field.span(), format!("`{}` is not a field name", field.get_ref()));
         }
         if !fields.contains(&raw.choose_by.get_ref().as_str()) {
-            faults.add(
-                source,
-                &raw.choose_by.span(),
-                format!("`{}` is not among the fields", raw.choose_by.get_ref()),
-            );
+            faults.add(source, &raw.choose_by.span(), format!("`{}` is not among the fields", raw.choose_by.get_ref()));
         }
         if raw.answers.get_ref().is_empty() {
-            faults.add(
-                source,
-                &raw.answers.span(),
-                "a lookup needs at least one answer",
-            );
+            faults.add(source, &raw.answers.span(), "a lookup needs at least one answer");
         }
         let answers = raw.answers.get_ref().iter();
         let lookup = Lookup {
@@ -280,12 +195,7 @@ pub(super) fn check_lookups(
             url,
             choose_by: raw.choose_by.get_ref().clone(),
             answers: answers
-                .map(|(value, text)| {
-                    (
-                        value.clone(),
-                        open(source, text, constants, &fields, faults),
-                    )
-                })
+                .map(|(value, text)| (value.clone(), open(source, text, constants, &fields, faults)))
                 .collect(),
             not_found: open(source, &raw.not_found, constants, &needs, faults),
             failed: fixed(source, &raw.failed, constants, faults),
@@ -295,34 +205,21 @@ pub(super) fn check_lookups(
     lookups
 }
 
-fn check_url(
-    source: Source<'_>,
-    url: &Spanned<String>,
-    slots: &[&str],
-    faults: &mut Faults,
-) -> Option<Template> {
+fn check_url(source: Source<'_>, url: &Spanned<String>, slots: &[&str], faults: &mut Faults) -> Option<Template> {
     let fields: Vec<&str> = slots.iter().copied().chain([ORIGIN]).collect();
     let parsed = Template::parse_plain(url.get_ref(), &Constants::new(), &fields);
     let start = url.get_ref().starts_with("{origin}/") || url.get_ref().starts_with("https://");
     let checked = parsed.and_then(|template| {
-        let missing = slots
-            .iter()
-            .find(|slot| !template.fields().any(|field| field == **slot));
+        let missing = slots.iter().find(|slot| !template.fields().any(|field| field == **slot));
         match missing {
             _ if !start => Err("a url starts with {origin}/ or https://".to_owned()),
-            _ if url.get_ref().contains(char::is_whitespace) => {
-                Err("a url holds no blanks".to_owned())
-            }
-            _ if template.source()[1..].contains("{origin}") => {
-                Err("{origin} belongs at the start".to_owned())
-            }
+            _ if url.get_ref().contains(char::is_whitespace) => Err("a url holds no blanks".to_owned()),
+            _ if template.source()[1..].contains("{origin}") => Err("{origin} belongs at the start".to_owned()),
             Some(slot) => Err(format!("the url does not use the slot `{slot}`")),
             None => Ok(template),
         }
     });
-    checked
-        .map_err(|reason| faults.add(source, &url.span(), reason))
-        .ok()
+    checked.map_err(|reason| faults.add(source, &url.span(), reason)).ok()
 }
 
 #[cfg(test)]

@@ -36,15 +36,7 @@ struct RawCue {
 impl RawRules {
     /// The reasons that rules give, with whether the rule offers.
     pub(super) fn reasons(&self) -> Vec<(&str, bool)> {
-        self.rule
-            .iter()
-            .map(|rule| {
-                (
-                    rule.reason.get_ref().as_str(),
-                    rule.action == RuleAction::Offer,
-                )
-            })
-            .collect()
+        self.rule.iter().map(|rule| (rule.reason.get_ref().as_str(), rule.action == RuleAction::Offer)).collect()
     }
 
     /// Compiles every pattern. `reasons` are the codes of `handoff.toml`.
@@ -53,11 +45,7 @@ impl RawRules {
         for raw in &self.rule {
             let reason = raw.reason.get_ref().as_str();
             if !reasons.contains(&reason) {
-                faults.add(
-                    source,
-                    &raw.reason.span(),
-                    format!("there is no reason `{reason}` in handoff.toml"),
-                );
+                faults.add(source, &raw.reason.span(), format!("there is no reason `{reason}` in handoff.toml"));
             }
             if ["button", "offer_accepted", "agent"].contains(&reason) {
                 faults.add(
@@ -67,29 +55,18 @@ impl RawRules {
                 );
             }
             let patterns = build(source, &raw.patterns, &raw.unless, faults);
-            rules.rules.push(Rule {
-                reason: reason.to_owned(),
-                action: raw.action,
-                patterns,
-            });
+            rules.rules.push(Rule { reason: reason.to_owned(), action: raw.action, patterns });
         }
         for raw in &self.cue {
-            rules
-                .cues
-                .push((raw.kind, build(source, &raw.patterns, &raw.unless, faults)));
+            rules.cues.push((raw.kind, build(source, &raw.patterns, &raw.unless, faults)));
         }
         for reason in ["request_human", "safety", "legal"] {
-            let hands_over =
-                |rule: &Rule| rule.reason == reason && rule.action == RuleAction::Handoff;
+            let hands_over = |rule: &Rule| rule.reason == reason && rule.action == RuleAction::Handoff;
             if !rules.rules.iter().any(hands_over) {
                 faults.add_file(source.file, format!("no rule hands over for `{reason}`"));
             }
         }
-        for (cue, name) in [
-            (Cue::Affirm, "affirm"),
-            (Cue::Deny, "deny"),
-            (Cue::Unhelpful, "unhelpful"),
-        ] {
+        for (cue, name) in [(Cue::Affirm, "affirm"), (Cue::Deny, "deny"), (Cue::Unhelpful, "unhelpful")] {
             if !rules.cues.iter().any(|(kind, _)| *kind == cue) {
                 faults.add_file(source.file, format!("there is no cue of kind `{name}`"));
             }
@@ -109,9 +86,7 @@ fn build(
     }
     let mut compiled = |list: &[Spanned<String>]| -> Vec<Regex> {
         let one = |text: &Spanned<String>| {
-            compile(text.get_ref())
-                .map_err(|reason| faults.add(source, &text.span(), reason))
-                .ok()
+            compile(text.get_ref()).map_err(|reason| faults.add(source, &text.span(), reason)).ok()
         };
         list.iter().filter_map(one).collect()
     };

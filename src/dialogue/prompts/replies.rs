@@ -95,9 +95,7 @@ impl HandoffTexts {
 
 /// These templates have no other field than the agent's name, so the fill cannot fail.
 fn named(template: &Template, agent: &str) -> String {
-    template
-        .fill(|_| Some(agent.to_owned()))
-        .unwrap_or_default()
+    template.fill(|_| Some(agent.to_owned())).unwrap_or_default()
 }
 
 #[derive(Deserialize)]
@@ -159,12 +157,7 @@ struct RawTexts {
 }
 
 /// The variables that every text may use: the business's own and the built-in ones.
-pub(super) fn constants(
-    source: Source<'_>,
-    raw: &RawBusiness,
-    keep_days: u32,
-    faults: &mut Faults,
-) -> Constants {
+pub(super) fn constants(source: Source<'_>, raw: &RawBusiness, keep_days: u32, faults: &mut Faults) -> Constants {
     let mut constants = Constants::from([
         ("business".to_owned(), raw.name.get_ref().clone()),
         ("bot_name".to_owned(), raw.bot_name.get_ref().clone()),
@@ -172,31 +165,12 @@ pub(super) fn constants(
     ]);
     for (name, value) in &raw.variables {
         if !is_code(name.get_ref())
-            || [
-                "business",
-                "bot_name",
-                "keep_days",
-                "agent",
-                "first",
-                "second",
-            ]
-            .contains(&name.get_ref().as_str())
+            || ["business", "bot_name", "keep_days", "agent", "first", "second"].contains(&name.get_ref().as_str())
         {
-            faults.add(
-                source,
-                &name.span(),
-                format!(
-                    "`{}` is reserved or not a name (a-z, 0-9, _)",
-                    name.get_ref()
-                ),
-            );
+            faults.add(source, &name.span(), format!("`{}` is reserved or not a name (a-z, 0-9, _)", name.get_ref()));
         }
         if value.get_ref().trim().is_empty() || value.get_ref().contains(['{', '}', '\n']) {
-            faults.add(
-                source,
-                &value.span(),
-                "a variable is one line of text without braces",
-            );
+            faults.add(source, &value.span(), "a variable is one line of text without braces");
         }
         constants.insert(name.get_ref().clone(), value.get_ref().clone());
     }
@@ -212,9 +186,7 @@ pub(super) fn check_business(
 ) -> Business {
     let text = fixed(source, &raw.disclosure.text, constants, faults);
     let words: Vec<&str> = text.split(|sign: char| !sign.is_alphanumeric()).collect();
-    let honest = |word: &&str| {
-        *word == "AI" || ["bot", "automated", "chatbot"].contains(&word.to_lowercase().as_str())
-    };
+    let honest = |word: &&str| *word == "AI" || ["bot", "automated", "chatbot"].contains(&word.to_lowercase().as_str());
     if !words.iter().any(honest) {
         faults.add(
             source,
@@ -226,10 +198,7 @@ pub(super) fn check_business(
         name: label(source, &raw.name, faults),
         bot_name: label(source, &raw.bot_name, faults),
         greeting: fixed(source, &raw.greeting, constants, faults),
-        disclosure: Disclosure {
-            version: label(source, &raw.disclosure.version, faults),
-            text,
-        },
+        disclosure: Disclosure { version: label(source, &raw.disclosure.version, faults), text },
     }
 }
 
@@ -240,22 +209,9 @@ pub(super) fn check_replies(
     constants: &Constants,
     faults: &mut Faults,
 ) -> Replies {
-    let clarify = open(
-        source,
-        &raw.clarify,
-        constants,
-        &["first", "second"],
-        faults,
-    );
-    if !["first", "second"]
-        .iter()
-        .all(|name| clarify.fields().any(|field| field == *name))
-    {
-        faults.add(
-            source,
-            &raw.clarify.span(),
-            "the text needs both {first} and {second}",
-        );
+    let clarify = open(source, &raw.clarify, constants, &["first", "second"], faults);
+    if !["first", "second"].iter().all(|name| clarify.fields().any(|field| field == *name)) {
+        faults.add(source, &raw.clarify.span(), "the text needs both {first} and {second}");
     }
     Replies {
         clarify,
@@ -288,79 +244,39 @@ pub(super) fn check_handoff(
     let mut reasons = BTreeMap::new();
     for (code, raw) in &raw.reason {
         let name = code.get_ref().as_str();
-        let mut uses = REASONS
-            .iter()
-            .chain(of_rules)
-            .filter(|(reason, _)| *reason == name)
-            .peekable();
+        let mut uses = REASONS.iter().chain(of_rules).filter(|(reason, _)| *reason == name).peekable();
         if uses.peek().is_none() {
-            faults.add(
-                source,
-                &code.span(),
-                format!("no rule uses the reason `{name}`"),
-            );
+            faults.add(source, &code.span(), format!("no rule uses the reason `{name}`"));
         }
         if uses.any(|(_, offers)| *offers) && raw.offer.is_none() {
-            faults.add(
-                source,
-                &code.span(),
-                format!("`{name}` can be offered, so it needs an `offer` text"),
-            );
+            faults.add(source, &code.span(), format!("`{name}` can be offered, so it needs an `offer` text"));
         }
         if !is_code(name) {
-            faults.add(
-                source,
-                &code.span(),
-                format!("`{name}` is not a name: a-z, 0-9 and _ only, a letter first"),
-            );
+            faults.add(source, &code.span(), format!("`{name}` is not a name: a-z, 0-9 and _ only, a letter first"));
         }
         if !(0..=100).contains(raw.priority.get_ref()) {
-            faults.add(
-                source,
-                &raw.priority.span(),
-                "a priority is between 0 and 100",
-            );
+            faults.add(source, &raw.priority.span(), "a priority is between 0 and 100");
         }
         let texts = ReasonTexts {
             label: label(source, &raw.label, faults),
             priority: *raw.priority.get_ref(),
             customer: fixed(source, &raw.customer, constants, faults),
-            offer: raw
-                .offer
-                .as_ref()
-                .map(|text| fixed(source, text, constants, faults)),
+            offer: raw.offer.as_ref().map(|text| fixed(source, text, constants, faults)),
         };
         reasons.insert(name.to_owned(), texts);
     }
     for (code, _) in REASONS {
         if !reasons.contains_key(code) {
-            faults.add_file(
-                source.file,
-                format!("the reason `{code}` has no texts: add [reason.{code}]"),
-            );
+            faults.add_file(source.file, format!("the reason `{code}` has no texts: add [reason.{code}]"));
         }
     }
     let mut text = |raw: &Spanned<String>| fixed(source, raw, constants, faults);
     let texts = &raw.texts;
-    let (queued, nobody_here, rate) = (
-        text(&texts.queued),
-        text(&texts.nobody_here),
-        text(&texts.rate),
-    );
-    let (left_message_thanks, offer_declined) = (
-        text(&texts.left_message_thanks),
-        text(&texts.offer_declined),
-    );
+    let (queued, nobody_here, rate) = (text(&texts.queued), text(&texts.nobody_here), text(&texts.rate));
+    let (left_message_thanks, offer_declined) = (text(&texts.left_message_thanks), text(&texts.offer_declined));
     let mut agent = |raw: &Spanned<String>| open(source, raw, constants, &["agent"], faults);
-    let (claimed, returned, closed) = (
-        agent(&texts.claimed),
-        agent(&texts.returned),
-        agent(&texts.closed),
-    );
-    let (offer_yes, offer_no) = (
-        label(source, &texts.offer_yes, faults),
-        label(source, &texts.offer_no, faults),
-    );
+    let (claimed, returned, closed) = (agent(&texts.claimed), agent(&texts.returned), agent(&texts.closed));
+    let (offer_yes, offer_no) = (label(source, &texts.offer_yes, faults), label(source, &texts.offer_no, faults));
     let texts = HandoffTexts {
         queued,
         nobody_here,

@@ -51,11 +51,7 @@ impl Source<'_> {
     }
 
     pub(super) fn error(&self, span: &Range<usize>, reason: impl Into<String>) -> PromptError {
-        PromptError {
-            file: self.file.to_owned(),
-            line: self.line(span.start),
-            reason: reason.into(),
-        }
+        PromptError { file: self.file.to_owned(), line: self.line(span.start), reason: reason.into() }
     }
 
     /// Parses the file; one error ends it, because TOML has no recovery.
@@ -72,22 +68,13 @@ impl Source<'_> {
 pub(super) struct Faults(pub(super) Vec<PromptError>);
 
 impl Faults {
-    pub(super) fn add(
-        &mut self,
-        source: Source<'_>,
-        span: &Range<usize>,
-        reason: impl Into<String>,
-    ) {
+    pub(super) fn add(&mut self, source: Source<'_>, span: &Range<usize>, reason: impl Into<String>) {
         self.0.push(source.error(span, reason));
     }
 
     /// A fault that belongs to a whole file or to none.
     pub(super) fn add_file(&mut self, file: &str, reason: impl Into<String>) {
-        self.0.push(PromptError {
-            file: file.to_owned(),
-            line: 1,
-            reason: reason.into(),
-        });
+        self.0.push(PromptError { file: file.to_owned(), line: 1, reason: reason.into() });
     }
 
     /// Takes the value, or notes the fault.

@@ -24,22 +24,14 @@ pub struct Template {
 
 impl Template {
     /// Checks a text and fills in the constants. `fields` are the names that may stay open.
-    pub(super) fn parse(
-        text: &str,
-        constants: &Constants,
-        fields: &[&str],
-    ) -> Result<Self, String> {
+    pub(super) fn parse(text: &str, constants: &Constants, fields: &[&str]) -> Result<Self, String> {
         let template = Self::parse_plain(text.trim(), constants, fields)?;
         check_markdown(&template.source())?;
         Ok(template)
     }
 
     /// The same without Markdown: for addresses.
-    pub(super) fn parse_plain(
-        text: &str,
-        constants: &Constants,
-        fields: &[&str],
-    ) -> Result<Self, String> {
+    pub(super) fn parse_plain(text: &str, constants: &Constants, fields: &[&str]) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut open = String::new();
         let mut rest = text;
@@ -58,10 +50,7 @@ impl Template {
                 parts.push(Part::Text(std::mem::take(&mut open)));
                 parts.push(Part::Field(name.to_owned()));
             } else {
-                return Err(format!(
-                    "unknown variable {{{name}}}; known here: {}",
-                    known(constants, fields)
-                ));
+                return Err(format!("unknown variable {{{name}}}; known here: {}", known(constants, fields)));
             }
             rest = from.get(name.len() + 2..).unwrap_or_default();
         }
@@ -111,12 +100,7 @@ impl Template {
 }
 
 /// A text that needs nothing from the conversation: checked, and ready to be said.
-pub(super) fn fixed(
-    source: Source<'_>,
-    text: &Spanned<String>,
-    constants: &Constants,
-    faults: &mut Faults,
-) -> String {
+pub(super) fn fixed(source: Source<'_>, text: &Spanned<String>, constants: &Constants, faults: &mut Faults) -> String {
     open(source, text, constants, &[], faults).source()
 }
 
@@ -130,9 +114,7 @@ pub(super) fn open(
 ) -> Template {
     Template::parse(text.get_ref(), constants, fields).unwrap_or_else(|reason| {
         faults.add(source, &text.span(), reason);
-        Template {
-            parts: vec![Part::Text(text.get_ref().clone())],
-        }
+        Template { parts: vec![Part::Text(text.get_ref().clone())] }
     })
 }
 
@@ -156,10 +138,7 @@ fn check_label(text: &str) -> Result<(), String> {
         return Err("a label has at most 60 characters".to_owned());
     }
     match text.find(['{', '}', '*', '[', ']', '`', '<', '>']) {
-        Some(at) => Err(format!(
-            "a label is plain text; found `{}`",
-            excerpt(text.get(at..).unwrap_or_default())
-        )),
+        Some(at) => Err(format!("a label is plain text; found `{}`", excerpt(text.get(at..).unwrap_or_default()))),
         None => Ok(()),
     }
 }
@@ -167,17 +146,11 @@ fn check_label(text: &str) -> Result<(), String> {
 fn is_variable(name: &str) -> bool {
     !name.is_empty()
         && name.split('.').all(|part| !part.is_empty())
-        && name.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'.')
-        })
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'.'))
 }
 
 fn known(constants: &Constants, fields: &[&str]) -> String {
-    let names: Vec<&str> = fields
-        .iter()
-        .copied()
-        .chain(constants.keys().map(String::as_str))
-        .collect();
+    let names: Vec<&str> = fields.iter().copied().chain(constants.keys().map(String::as_str)).collect();
     names.join(", ")
 }
 
@@ -195,45 +168,27 @@ fn check_markdown(text: &str) -> Result<(), String> {
 
 fn check_line(line: &str) -> Result<(), String> {
     let start = line.trim_start();
-    let numbered = start.split_once(". ").is_some_and(|(number, _)| {
-        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-    });
-    if start.starts_with(['#', '>', '|'])
-        || start.starts_with("* ")
-        || start.starts_with("+ ")
-        || numbered
-    {
-        return Err(format!(
-            "not in the Markdown subset (only paragraphs and `- ` lists): `{}`",
-            excerpt(start)
-        ));
+    let numbered = start
+        .split_once(". ")
+        .is_some_and(|(number, _)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+    if start.starts_with(['#', '>', '|']) || start.starts_with("* ") || start.starts_with("+ ") || numbered {
+        return Err(format!("not in the Markdown subset (only paragraphs and `- ` lists): `{}`", excerpt(start)));
     }
     if let Some(at) = line.find('`') {
-        return Err(format!(
-            "back quotes are not in the Markdown subset: `{}`",
-            excerpt(&line[at..])
-        ));
+        return Err(format!("back quotes are not in the Markdown subset: `{}`", excerpt(&line[at..])));
     }
-    let tag = |at: usize| {
-        line[at + 1..]
-            .starts_with(|next: char| next.is_ascii_alphabetic() || next == '/' || next == '!')
-    };
+    let tag =
+        |at: usize| line[at + 1..].starts_with(|next: char| next.is_ascii_alphabetic() || next == '/' || next == '!');
     if line.match_indices('<').any(|(at, _)| tag(at)) {
         return Err("HTML is not allowed".to_owned());
     }
     if line.matches("**").count() % 2 == 1 {
-        return Err(format!(
-            "`**` is not closed on its line: `{}`",
-            excerpt(start)
-        ));
+        return Err(format!("`**` is not closed on its line: `{}`", excerpt(start)));
     }
     if line.replace("**", "").contains('*') {
         return Err("single `*` is not in the Markdown subset; bold is `**`".to_owned());
     }
-    if line
-        .split_whitespace()
-        .any(|word| word.starts_with('_') || word.ends_with('_'))
-    {
+    if line.split_whitespace().any(|word| word.starts_with('_') || word.ends_with('_')) {
         return Err("`_` around words is not in the Markdown subset; bold is `**`".to_owned());
     }
     check_links(line)
@@ -249,16 +204,9 @@ fn check_links(line: &str) -> Result<(), String> {
         let link = from
             .strip_prefix('[')
             .and_then(|inner| inner.split_once("]("))
-            .and_then(|(label, after)| {
-                after
-                    .split_once(')')
-                    .map(|(target, tail)| (label, target, tail))
-            });
+            .and_then(|(label, after)| after.split_once(')').map(|(target, tail)| (label, target, tail)));
         let Some((label, target, tail)) = link else {
-            return Err(format!(
-                "`[` and `]` are for links, [text](https://…): `{}`",
-                excerpt(from)
-            ));
+            return Err(format!("`[` and `]` are for links, [text](https://…): `{}`", excerpt(from)));
         };
         let address = target.starts_with("https://") || target.starts_with("mailto:");
         let field = target.starts_with('{') && target.ends_with('}');
@@ -267,10 +215,7 @@ fn check_links(line: &str) -> Result<(), String> {
             || target.contains(char::is_whitespace)
             || !(address || field)
         {
-            return Err(format!(
-                "a link is [text](https://…) or [text](mailto:…): `{}`",
-                excerpt(from)
-            ));
+            return Err(format!("a link is [text](https://…) or [text](mailto:…): `{}`", excerpt(from)));
         }
         rest = tail;
     }
@@ -288,18 +233,10 @@ mod tests {
 
     #[test]
     fn constants_are_filled_at_load_and_fields_later() {
-        let template =
-            Template::parse("In **{days}** days, {name}.", &constants(), &["name"]).unwrap();
+        let template = Template::parse("In **{days}** days, {name}.", &constants(), &["name"]).unwrap();
         assert_eq!(template.source(), "In **30** days, {name}.");
-        assert_eq!(
-            template.fill(|_| Some("Ada".to_owned())).unwrap(),
-            "In **30** days, Ada."
-        );
-        assert_eq!(
-            template.fill(|_| None),
-            None,
-            "a missing value is never shown as a brace"
-        );
+        assert_eq!(template.fill(|_| Some("Ada".to_owned())).unwrap(), "In **30** days, Ada.");
+        assert_eq!(template.fill(|_| None), None, "a missing value is never shown as a brace");
     }
 
     #[test]
@@ -333,10 +270,7 @@ mod tests {
             "{a..b}",
         ];
         for text in refused {
-            assert!(
-                Template::parse(text, &constants(), &["name"]).is_err(),
-                "accepted {text:?}"
-            );
+            assert!(Template::parse(text, &constants(), &["name"]).is_err(), "accepted {text:?}");
         }
     }
 

@@ -5,11 +5,7 @@ use crate::dialogue::{Decision, Reply, decide};
 use crate::domain::{ActionKind, Mood, State};
 
 fn line(text: &str, decision: &Decision) -> String {
-    let reasons: Vec<&str> = decision
-        .reasons
-        .iter()
-        .map(|reason| reason.code.as_str())
-        .collect();
+    let reasons: Vec<&str> = decision.reasons.iter().map(|reason| reason.code.as_str()).collect();
     let (action, intent) = (decision.action, decision.intent.as_deref().unwrap_or("-"));
     let failed = if decision.failed { " failed" } else { "" };
     format!(
@@ -22,10 +18,7 @@ fn line(text: &str, decision: &Decision) -> String {
 /// Plays a conversation and gives one line per turn.
 fn play(turns: &[(&str, crate::domain::Analysis)]) -> String {
     let mut talk = Talk::new();
-    let lines: Vec<String> = turns
-        .iter()
-        .map(|(text, analysis)| line(text, &talk.say(text, analysis)))
-        .collect();
+    let lines: Vec<String> = turns.iter().map(|(text, analysis)| line(text, &talk.say(text, analysis))).collect();
     lines.join("\n")
 }
 
@@ -87,10 +80,7 @@ fn the_same_answer_to_a_repeated_question_is_a_failure() {
 #[test]
 fn two_frustrated_turns_offer_with_the_answer_and_the_third_hands_over() {
     insta::assert_snapshot!(play(&[
-        (
-            "this is a joke, where is my refund",
-            angry(about("refunds"), 0.7)
-        ),
+        ("this is a joke, where is my refund", angry(about("refunds"), 0.7)),
         ("when do you even open", angry(about("opening_hours"), 0.65)),
         ("unbelievable", angry(nothing(), 0.7)),
     ]));
@@ -121,14 +111,8 @@ fn bad_news_about_a_parcel_is_no_reason_for_a_person() {
     for _ in 0..3 {
         let mut sad = angry(about("refunds"), 0.3);
         sad.sentiment.negative = 0.97;
-        let decision = talk.say(
-            "my coat arrived with a hole, can I have my money back?",
-            &sad,
-        );
-        assert_eq!(
-            (decision.mood, decision.action),
-            (Mood::Negative, ActionKind::Reply)
-        );
+        let decision = talk.say("my coat arrived with a hole, can I have my money back?", &sad);
+        assert_eq!((decision.mood, decision.action), (Mood::Negative, ActionKind::Reply));
         talk.say("thanks", &about("greeting"));
     }
 }
@@ -149,10 +133,7 @@ fn a_declined_offer_quiets_soft_reasons_until_it_gets_worse() {
 #[test]
 fn an_offer_lapses_when_the_customer_goes_on_calmly() {
     insta::assert_snapshot!(play(&[
-        (
-            "I will never order here again",
-            angry(about("refunds"), 0.3)
-        ),
+        ("I will never order here again", angry(about("refunds"), 0.3)),
         ("when do you open?", about("opening_hours")),
         ("yes", about("yes")),
     ]));
@@ -161,14 +142,8 @@ fn an_offer_lapses_when_the_customer_goes_on_calmly() {
 #[test]
 fn hard_reasons_hand_over_at_once_most_urgent_first() {
     insta::assert_snapshot!(play(&[("can I talk to a human", nothing())]));
-    insta::assert_snapshot!(play(&[(
-        "I want to speak to a person or I hurt myself, and my lawyer knows",
-        nothing()
-    )]));
-    insta::assert_snapshot!(play(&[(
-        "get me somebody",
-        analysis(&[("human", 0.8, 0.7)], 0.1)
-    )]));
+    insta::assert_snapshot!(play(&[("I want to speak to a person or I hurt myself, and my lawyer knows", nothing())]));
+    insta::assert_snapshot!(play(&[("get me somebody", analysis(&[("human", 0.8, 0.7)], 0.1))]));
     insta::assert_snapshot!(play(&[
         ("somebody perhaps", analysis(&[("human", 0.5, 0.7)], 0.1)),
         ("somebody, really", analysis(&[("human", 0.5, 0.7)], 0.1)),
@@ -178,93 +153,47 @@ fn hard_reasons_hand_over_at_once_most_urgent_first() {
 #[test]
 fn a_question_about_the_bot_is_no_request_for_a_person() {
     let decision = Talk::new().say("is this a human, or do I talk to a person?", &nothing());
-    assert_eq!(
-        decision.action,
-        ActionKind::Fallback,
-        "`unless` wins over the pattern beside it"
-    );
+    assert_eq!(decision.action, ActionKind::Fallback, "`unless` wins over the pattern beside it");
 }
 
 #[test]
 fn the_button_needs_no_words() {
     let talk = Talk::new();
-    let decision = decide(
-        &talk.memory.turn("", true, State::Offered),
-        &nothing(),
-        &talk.prompts,
-    );
+    let decision = decide(&talk.memory.turn("", true, State::Offered), &nothing(), &talk.prompts);
     assert_eq!(decision.action, ActionKind::Handoff);
-    assert_eq!(
-        decision.reply,
-        Reply::Handoff {
-            reason: "button".into()
-        }
-    );
+    assert_eq!(decision.reply, Reply::Handoff { reason: "button".into() });
 }
 
 #[test]
 fn two_near_readings_are_asked_about_and_the_choice_is_answered() {
-    let close = || {
-        analysis(
-            &[("refunds", 0.41, 0.7), ("opening_hours", 0.39, 0.68)],
-            0.1,
-        )
-    };
+    let close = || analysis(&[("refunds", 0.41, 0.7), ("opening_hours", 0.39, 0.68)], 0.1);
     insta::assert_snapshot!(play(&[("money when", close()), ("the refund", nothing())]));
-    insta::assert_snapshot!(play(&[
-        ("money when", close()),
-        ("Opening hours", nothing())
-    ]));
-    insta::assert_snapshot!(play(&[
-        ("money when", close()),
-        ("the first one", nothing())
-    ]));
+    insta::assert_snapshot!(play(&[("money when", close()), ("Opening hours", nothing())]));
+    insta::assert_snapshot!(play(&[("money when", close()), ("the first one", nothing())]));
     insta::assert_snapshot!(play(&[("money when", close()), ("hmm", close())]));
-    insta::assert_snapshot!(play(&[
-        ("money when", close()),
-        ("Neither", nothing()),
-        ("blue", nothing())
-    ]));
-    insta::assert_snapshot!(play(&[
-        ("money when", close()),
-        ("hello there", about("greeting"))
-    ]));
+    insta::assert_snapshot!(play(&[("money when", close()), ("Neither", nothing()), ("blue", nothing())]));
+    insta::assert_snapshot!(play(&[("money when", close()), ("hello there", about("greeting"))]));
 }
 
 #[test]
 fn after_a_return_soft_reasons_rest_for_two_turns_and_hard_ones_do_not() {
     let mut talk = Talk::new();
     talk.memory.returned_by_agent();
-    let lines: Vec<String> = (0..3)
-        .map(|_| line("blue", &talk.say("blue", &angry(nothing(), 0.95))))
-        .collect();
+    let lines: Vec<String> = (0..3).map(|_| line("blue", &talk.say("blue", &angry(nothing(), 0.95)))).collect();
     insta::assert_snapshot!(lines.join("\n"));
     talk.memory.returned_by_agent();
     talk.state = State::Bot;
-    assert_eq!(
-        talk.say("talk to a person", &nothing()).action,
-        ActionKind::Handoff
-    );
+    assert_eq!(talk.say("talk to a person", &nothing()).action, ActionKind::Handoff);
 }
 
 #[test]
 fn the_bot_never_talks_over_a_person() {
     let talk = Talk::new();
     for state in [State::Queued, State::Assigned, State::Closed] {
-        let decision = decide(
-            &talk.memory.turn("when do you open?", false, state),
-            &about("opening_hours"),
-            &talk.prompts,
-        );
-        assert_eq!(
-            (decision.action, &decision.reply),
-            (ActionKind::Silent, &Reply::None)
-        );
-        assert_eq!(
-            decision.intent.as_deref(),
-            Some("opening_hours"),
-            "the desk still sees what was read"
-        );
+        let decision =
+            decide(&talk.memory.turn("when do you open?", false, state), &about("opening_hours"), &talk.prompts);
+        assert_eq!((decision.action, &decision.reply), (ActionKind::Silent, &Reply::None));
+        assert_eq!(decision.intent.as_deref(), Some("opening_hours"), "the desk still sees what was read");
         assert_eq!(decision.after, talk.memory);
         assert_eq!(decision.next_state(state), state);
     }
@@ -274,10 +203,7 @@ fn the_bot_never_talks_over_a_person() {
 fn the_trace_of_a_turn_reads_like_this() {
     let mut talk = Talk::new();
     talk.say("ugh", &angry(about("refunds"), 0.7));
-    let mut decision = talk.say(
-        "UGH, when do you open",
-        &angry(about("opening_hours"), 0.712_345),
-    );
+    let mut decision = talk.say("UGH, when do you open", &angry(about("opening_hours"), 0.712_345));
     decision.trace["prompts"] = "version".into();
     insta::assert_json_snapshot!(decision.trace);
 }
@@ -294,26 +220,13 @@ fn danger_is_never_one_of_two_buttons() {
 #[test]
 fn a_question_inside_a_story_is_found_by_its_sentence() {
     let told = |sentences: &[(&str, f32, f32)]| crate::domain::Analysis {
-        sentences: sentences
-            .iter()
-            .map(|score| analysis(&[*score], 0.1).intents)
-            .collect(),
+        sentences: sentences.iter().map(|score| analysis(&[*score], 0.1).intents).collect(),
         ..nothing()
     };
-    let (hours, refund, hello) = (
-        ("opening_hours", 0.8, 0.8),
-        ("refunds", 0.9, 0.8),
-        ("greeting", 0.95, 0.9),
-    );
+    let (hours, refund, hello) = (("opening_hours", 0.8, 0.8), ("refunds", 0.9, 0.8), ("greeting", 0.95, 0.9));
     let unclear = ("refunds", 0.2, 0.3);
-    insta::assert_snapshot!(play(&[(
-        "It rained. When do you open?",
-        told(&[unclear, hours])
-    )]));
-    insta::assert_snapshot!(play(&[(
-        "Hello. When? My money!",
-        told(&[hello, hours, refund])
-    )]));
+    insta::assert_snapshot!(play(&[("It rained. When do you open?", told(&[unclear, hours]))]));
+    insta::assert_snapshot!(play(&[("Hello. When? My money!", told(&[hello, hours, refund]))]));
     insta::assert_snapshot!(play(&[("Hello you. It rained.", told(&[hello, unclear]))]));
     insta::assert_snapshot!(play(&[("Hello you. What of it?", told(&[hello, unclear]))]));
     let danger = ("danger", 0.9, 0.8);
@@ -331,8 +244,5 @@ fn a_yes_to_an_offer_may_go_on_and_elsewhere_it_may_not() {
     assert_eq!(decision.action, ActionKind::Fallback);
     let mut talk = Talk::new();
     talk.say("never order here again", &nothing());
-    assert_eq!(
-        talk.say("lol not needed", &nothing()).action,
-        ActionKind::Reply
-    );
+    assert_eq!(talk.say("lol not needed", &nothing()).action, ActionKind::Reply);
 }

@@ -49,25 +49,13 @@ keep_days = 180
 "#;
 
 const INTENTS: [(&str, &str, &str); 9] = [
-    (
-        "opening_hours",
-        "Opening hours",
-        "answer = \"We open at **{opens}**.\"",
-    ),
+    ("opening_hours", "Opening hours", "answer = \"We open at **{opens}**.\""),
     ("refunds", "Refunds", "answer = \"Refunds take five days.\""),
     ("order_status", "Order status", "lookup = \"order_status\""),
-    (
-        "greeting",
-        "Greeting",
-        "small_talk = true\nanswer = \"Hello.\"",
-    ),
+    ("greeting", "Greeting", "small_talk = true\nanswer = \"Hello.\""),
     ("yes", "Yes", "kind = \"affirm\"\nanswer = \"Good.\""),
     ("no", "No", "kind = \"deny\"\nanswer = \"All right.\""),
-    (
-        "not_helpful",
-        "That did not help",
-        "kind = \"unhelpful\"\nfailure = true\nanswer = \"Sorry. Tell me more.\"",
-    ),
+    ("not_helpful", "That did not help", "kind = \"unhelpful\"\nfailure = true\nanswer = \"Sorry. Tell me more.\""),
     ("human", "Talk to a person", "kind = \"request_human\""),
     ("danger", "Danger", "kind = \"safety\""),
 ];
@@ -75,22 +63,13 @@ const INTENTS: [(&str, &str, &str); 9] = [
 /// The files of the small bot.
 pub(super) fn files() -> BTreeMap<String, String> {
     let intent = |(name, title, content): &(&str, &str, &str)| {
-        let examples: Vec<String> = (0..10)
-            .map(|number| format!("\"{name} example {number}\""))
-            .collect();
-        format!(
-            "[[intent]]\nname = \"{name}\"\ntitle = \"{title}\"\nexamples = [{}]\n{content}\n",
-            examples.join(", ")
-        )
+        let examples: Vec<String> = (0..10).map(|number| format!("\"{name} example {number}\"")).collect();
+        format!("[[intent]]\nname = \"{name}\"\ntitle = \"{title}\"\nexamples = [{}]\n{content}\n", examples.join(", "))
     };
     let mut intents: String = INTENTS.iter().map(intent).collect();
     intents.push_str(&intent(&("law", "Legal matters", "kind = \"legal\"")));
     let reason = |(code, priority, offer): &(&str, u32, bool)| {
-        let offer = if *offer {
-            format!("offer = \"A person? ({code})\"\n")
-        } else {
-            String::new()
-        };
+        let offer = if *offer { format!("offer = \"A person? ({code})\"\n") } else { String::new() };
         format!(
             "[reason.{code}]\nlabel = \"{code}\"\npriority = {priority}\ncustomer = \"A person comes ({code}).\"\n{offer}"
         )
@@ -193,11 +172,7 @@ pub(super) fn analysis(intents: &[(&str, f32, f32)], frustration: f32) -> Analys
     Analysis {
         source: Source::Model,
         version: "test".to_owned(),
-        sentiment: Sentiment {
-            negative: frustration,
-            neutral: 1.0 - frustration,
-            positive: 0.0,
-        },
+        sentiment: Sentiment { negative: frustration, neutral: 1.0 - frustration, positive: 0.0 },
         emotions: emotions(frustration),
         frustration,
         language: Some("en".to_owned()),
@@ -218,11 +193,7 @@ pub(super) fn nothing() -> Analysis {
 
 /// The same analysis with another frustration, and anger to match.
 pub(super) fn angry(analysis: Analysis, frustration: f32) -> Analysis {
-    Analysis {
-        frustration,
-        emotions: emotions(frustration),
-        ..analysis
-    }
+    Analysis { frustration, emotions: emotions(frustration), ..analysis }
 }
 
 /// Anger of this probability and nothing else.
@@ -240,19 +211,11 @@ pub(super) struct Talk {
 
 impl Talk {
     pub(super) fn new() -> Self {
-        Self {
-            prompts: prompts(),
-            memory: DialogueState::default(),
-            state: State::Bot,
-        }
+        Self { prompts: prompts(), memory: DialogueState::default(), state: State::Bot }
     }
 
     pub(super) fn say(&mut self, text: &str, analysis: &Analysis) -> Decision {
-        let decision = decide(
-            &self.memory.turn(text, false, self.state),
-            analysis,
-            &self.prompts,
-        );
+        let decision = decide(&self.memory.turn(text, false, self.state), analysis, &self.prompts);
         self.memory.advance(&decision);
         self.state = decision.next_state(self.state);
         decision

@@ -11,43 +11,24 @@ use std::sync::LazyLock;
 
 static BOT: LazyLock<Prompts> = LazyLock::new(prompts);
 
-const NAMES: [&str; 10] = [
-    "opening_hours",
-    "refunds",
-    "order_status",
-    "greeting",
-    "yes",
-    "no",
-    "not_helpful",
-    "human",
-    "danger",
-    "law",
-];
+const NAMES: [&str; 10] =
+    ["opening_hours", "refunds", "order_status", "greeting", "yes", "no", "not_helpful", "human", "danger", "law"];
 
 fn name() -> impl Strategy<Value = String> {
     prop::sample::select(NAMES.to_vec()).prop_map(str::to_owned)
 }
 
 fn read() -> impl Strategy<Value = Analysis> {
-    let score =
-        (name(), 0.0_f32..1.0, -0.2_f32..1.0).prop_map(|(name, probability, similarity)| {
-            IntentScore {
-                name,
-                probability,
-                similarity,
-            }
-        });
+    let score = (name(), 0.0_f32..1.0, -0.2_f32..1.0).prop_map(|(name, probability, similarity)| IntentScore {
+        name,
+        probability,
+        similarity,
+    });
     let emotions = prop::collection::vec(prop_oneof![Just(0.0), 0.0_f32..=1.0], 28);
-    (prop::collection::vec(score, 0..5), 0.0_f32..=1.0, emotions).prop_map(
-        |(mut intents, frustration, emotions)| {
-            intents.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-            Analysis {
-                intents,
-                emotions,
-                ..analysis(&[], frustration)
-            }
-        },
-    )
+    (prop::collection::vec(score, 0..5), 0.0_f32..=1.0, emotions).prop_map(|(mut intents, frustration, emotions)| {
+        intents.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        Analysis { intents, emotions, ..analysis(&[], frustration) }
+    })
 }
 
 /// As remembered scores are.
@@ -56,34 +37,22 @@ fn four_digits(score: f32) -> f32 {
 }
 
 fn past() -> impl Strategy<Value = PastTurn> {
-    let action = prop::sample::select(vec![
-        ActionKind::Reply,
-        ActionKind::Clarify,
-        ActionKind::Fallback,
-        ActionKind::Offer,
-    ]);
-    (
-        action,
-        0.0_f32..=1.0,
-        0.0_f32..=1.0,
-        prop::option::of(name()),
-        any::<bool>(),
+    let action =
+        prop::sample::select(vec![ActionKind::Reply, ActionKind::Clarify, ActionKind::Fallback, ActionKind::Offer]);
+    (action, 0.0_f32..=1.0, 0.0_f32..=1.0, prop::option::of(name()), any::<bool>()).prop_map(
+        |(action, frustration, hostility, intent, failed)| PastTurn {
+            action,
+            frustration: four_digits(frustration),
+            hostility: four_digits(hostility),
+            answer: intent.clone(),
+            intent,
+            failed,
+        },
     )
-        .prop_map(
-            |(action, frustration, hostility, intent, failed)| PastTurn {
-                action,
-                frustration: four_digits(frustration),
-                hostility: four_digits(hostility),
-                answer: intent.clone(),
-                intent,
-                failed,
-            },
-        )
 }
 
 fn memory() -> impl Strategy<Value = DialogueState> {
-    let code =
-        prop::sample::select(vec!["frustration", "bot_failure", "churn"]).prop_map(str::to_owned);
+    let code = prop::sample::select(vec!["frustration", "bot_failure", "churn"]).prop_map(str::to_owned);
     (
         prop::collection::vec(past(), 0..6),
         prop::option::of(1_u32..4),
@@ -92,21 +61,15 @@ fn memory() -> impl Strategy<Value = DialogueState> {
         prop::option::of(0_u32..5),
         prop::option::of(0_u32..5),
     )
-        .prop_map(
-            |(history, tries, offered, clarified, since_return, since_decline)| DialogueState {
-                history,
-                awaiting: tries.map(|tries| Awaiting {
-                    intent: "order_status".into(),
-                    slot: "order_number".into(),
-                    tries,
-                }),
-                offered,
-                clarified,
-                since_return,
-                since_decline,
-                slots: Default::default(),
-            },
-        )
+        .prop_map(|(history, tries, offered, clarified, since_return, since_decline)| DialogueState {
+            history,
+            awaiting: tries.map(|tries| Awaiting { intent: "order_status".into(), slot: "order_number".into(), tries }),
+            offered,
+            clarified,
+            since_return,
+            since_decline,
+            slots: Default::default(),
+        })
 }
 
 fn words() -> impl Strategy<Value = String> {
@@ -218,15 +181,8 @@ proptest! {
 #[test]
 fn a_damaged_score_makes_no_one_angry() {
     for damaged in [f32::NAN, f32::INFINITY] {
-        let read = Analysis {
-            emotions: vec![damaged; 28],
-            ..analysis(&[("refunds", damaged, damaged)], damaged)
-        };
-        let decision = decide(
-            &DialogueState::default().turn("blue", false, State::Bot),
-            &read,
-            &BOT,
-        );
+        let read = Analysis { emotions: vec![damaged; 28], ..analysis(&[("refunds", damaged, damaged)], damaged) };
+        let decision = decide(&DialogueState::default().turn("blue", false, State::Bot), &read, &BOT);
         assert_eq!(decision.action, ActionKind::Fallback);
     }
 }

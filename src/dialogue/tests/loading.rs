@@ -9,10 +9,7 @@ fn broken(file: &str, from: &str, to: &str) -> String {
     let text = files.get_mut(file).unwrap();
     assert!(text.contains(from), "{file} holds no {from:?}");
     *text = text.replacen(from, to, 1);
-    Prompts::load(&files).err().map_or_else(
-        || panic!("accepted {to:?} in {file}"),
-        |errors| errors.to_string(),
-    )
+    Prompts::load(&files).err().map_or_else(|| panic!("accepted {to:?} in {file}"), |errors| errors.to_string())
 }
 
 #[test]
@@ -27,18 +24,10 @@ fn every_fault_names_file_line_and_reason() {
         ("handoff.toml", "priority = 90", "priority = 900"),
         ("handoff.toml", "{agent} is", "{agnet} is"),
         ("handoff.toml", "\"Yes, please\"", "\"**Yes**\""),
-        (
-            "lookups.toml",
-            "slots = [\"order_number\"]",
-            "slots = [\"order\"]",
-        ),
+        ("lookups.toml", "slots = [\"order_number\"]", "slots = [\"order\"]"),
         ("lookups.toml", "{origin}/orders", "http://shop.example"),
         ("lookups.toml", "/{order_number}", ""),
-        (
-            "lookups.toml",
-            "choose_by = \"status\"",
-            "choose_by = \"state\"",
-        ),
+        ("lookups.toml", "choose_by = \"status\"", "choose_by = \"state\""),
         ("lookups.toml", "{parcel.carrier}", "{parcel.weight}"),
         ("lookups.toml", "2000", "20"),
         ("policy.toml", "turn = 0.60", "turn = 60"),
@@ -51,49 +40,17 @@ fn every_fault_names_file_line_and_reason() {
         ("rules.toml", "'churn'", "'burn'"),
         ("rules.toml", "'safety'", "'legal'"),
         ("slots.toml", "JT-$1", "JT-$2"),
-        (
-            "slots.toml",
-            "intent = 'order_status'",
-            "intent = 'refunds'",
-        ),
+        ("slots.toml", "intent = 'order_status'", "intent = 'refunds'"),
         ("slots.toml", "(\\d{4})", "(\\d{4}"),
-        (
-            "intents/all.toml",
-            "name = \"refunds\"",
-            "name = \"opening_hours\"",
-        ),
-        (
-            "intents/all.toml",
-            "title = \"Refunds\"",
-            "title = \"Opening Hours\"",
-        ),
+        ("intents/all.toml", "name = \"refunds\"", "name = \"opening_hours\""),
+        ("intents/all.toml", "title = \"Refunds\"", "title = \"Opening Hours\""),
         ("intents/all.toml", "\"refunds example 3\", ", ""),
-        (
-            "intents/all.toml",
-            "refunds example 3",
-            "Opening_hours  example 3",
-        ),
+        ("intents/all.toml", "refunds example 3", "Opening_hours  example 3"),
         ("intents/all.toml", "{opens}", "{opened}"),
-        (
-            "intents/all.toml",
-            "Refunds take five days.",
-            "<b>Five</b> days.",
-        ),
-        (
-            "intents/all.toml",
-            "answer = \"Refunds take five days.\"",
-            "",
-        ),
-        (
-            "intents/all.toml",
-            "lookup = \"order_status\"",
-            "lookup = \"order\"",
-        ),
-        (
-            "intents/all.toml",
-            "kind = \"safety\"",
-            "kind = \"safety\"\nanswer = \"Oh.\"",
-        ),
+        ("intents/all.toml", "Refunds take five days.", "<b>Five</b> days."),
+        ("intents/all.toml", "answer = \"Refunds take five days.\"", ""),
+        ("intents/all.toml", "lookup = \"order_status\"", "lookup = \"order\""),
+        ("intents/all.toml", "kind = \"safety\"", "kind = \"safety\"\nanswer = \"Oh.\""),
         ("intents/all.toml", "kind = \"safety\"", "kind = \"safe\""),
         ("intents/all.toml", "answer = \"All right.\"", ""),
     ];
@@ -110,23 +67,15 @@ fn files_may_neither_be_missing_nor_unknown() {
     set.remove("slots.toml");
     set.insert("intent/more.toml".into(), String::new());
     let errors = Prompts::load(&set).unwrap_err().to_string();
-    assert!(
-        errors.contains("prompts/slots.toml:1: the file is missing"),
-        "{errors}"
-    );
-    assert!(
-        errors.contains("prompts/intent/more.toml:1: unknown file"),
-        "{errors}"
-    );
+    assert!(errors.contains("prompts/slots.toml:1: the file is missing"), "{errors}");
+    assert!(errors.contains("prompts/intent/more.toml:1: unknown file"), "{errors}");
 }
 
 #[test]
 fn several_faults_are_told_together_in_order() {
     let mut set = files();
     let intents = set.get_mut("intents/all.toml").unwrap();
-    *intents = intents
-        .replace("{opens}", "{opened}")
-        .replace("Refunds take", "`Refunds` take");
+    *intents = intents.replace("{opens}", "{opened}").replace("Refunds take", "`Refunds` take");
     let errors = Prompts::load(&set).unwrap_err();
     assert_eq!(errors.0.len(), 2);
     assert!(errors.0[0].line < errors.0[1].line);

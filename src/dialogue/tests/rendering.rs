@@ -8,17 +8,10 @@ fn order(outcome: &LookupOutcome) -> (String, String) {
     let mut talk = Talk::new();
     let decision = talk.say("where is jt 1042", &about("order_status"));
     let (name, slots) = decision.reply.lookup().unwrap();
-    let url = talk
-        .prompts
-        .lookup(name)
-        .unwrap()
-        .url("https://shop.example/", slots);
+    let url = talk.prompts.lookup(name).unwrap().url("https://shop.example/", slots);
     assert_eq!(url.as_deref(), Some("https://shop.example/orders/JT-1042"));
     let rendered = render(&talk.prompts, &decision.reply, Some(outcome));
-    (
-        rendered.text,
-        rendered.data["outcome"].as_str().unwrap().to_owned(),
-    )
+    (rendered.text, rendered.data["outcome"].as_str().unwrap().to_owned())
 }
 
 fn body() -> Value {
@@ -31,30 +24,17 @@ fn body() -> Value {
 #[test]
 fn a_lookup_is_told_by_its_status() {
     let (text, outcome) = order(&LookupOutcome::Found(body()));
-    assert_eq!(
-        text,
-        "JT-1042 (coat, scarf) travels with Night Post(x): [follow](https://post.example/1)."
-    );
+    assert_eq!(text, "JT-1042 (coat, scarf) travels with Night Post(x): [follow](https://post.example/1).");
     assert_eq!(outcome, "found");
     let (text, outcome) = order(&LookupOutcome::NotFound);
-    assert_eq!(
-        (text.as_str(), outcome.as_str()),
-        ("No order JT-1042.", "not_found")
-    );
-    let (text, _) = order(&LookupOutcome::Found(
-        json!({"number": 7, "status": "packed"}),
-    ));
+    assert_eq!((text.as_str(), outcome.as_str()), ("No order JT-1042.", "not_found"));
+    let (text, _) = order(&LookupOutcome::Found(json!({"number": 7, "status": "packed"})));
     assert_eq!(text, "7 is packed.");
 }
 
 #[test]
 fn whatever_is_missing_or_strange_becomes_the_failed_text() {
-    let mut cases = vec![
-        json!({}),
-        json!(null),
-        json!({"status": "lost in space"}),
-        json!({"status": {"a": 1}}),
-    ];
+    let mut cases = vec![json!({}), json!(null), json!({"status": "lost in space"}), json!({"status": {"a": 1}})];
     for field in ["number", "parcel", "link", "items"] {
         for value in [Value::Null, json!(""), json!([]), json!({"carrier": ""})] {
             let mut body = body();
@@ -62,11 +42,7 @@ fn whatever_is_missing_or_strange_becomes_the_failed_text() {
             cases.push(body);
         }
     }
-    for link in [
-        "http://post.example",
-        "javascript:alert(1)",
-        "https://post.example/a) b",
-    ] {
+    for link in ["http://post.example", "javascript:alert(1)", "https://post.example/a) b"] {
         let mut body = body();
         body["link"] = json!(link);
         cases.push(body);
@@ -83,12 +59,7 @@ fn whatever_is_missing_or_strange_becomes_the_failed_text() {
 
 #[test]
 fn every_kind_of_reply_has_its_words_and_buttons() {
-    let close = || {
-        analysis(
-            &[("refunds", 0.41, 0.7), ("opening_hours", 0.39, 0.68)],
-            0.1,
-        )
-    };
+    let close = || analysis(&[("refunds", 0.41, 0.7), ("opening_hours", 0.39, 0.68)], 0.1);
     let mut talk = Talk::new();
     let mut words = Vec::new();
     let turns = [
@@ -105,21 +76,10 @@ fn every_kind_of_reply_has_its_words_and_buttons() {
     for (text, analysis) in turns {
         let decision = talk.say(text, &analysis);
         let rendered = render(&talk.prompts, &decision.reply, None);
-        let labels: Vec<String> = rendered
-            .options
-            .into_iter()
-            .map(|option| option.label)
-            .collect();
-        words.push(format!(
-            "{text} => {:?} {labels:?} {}",
-            rendered.text, rendered.data
-        ));
+        let labels: Vec<String> = rendered.options.into_iter().map(|option| option.label).collect();
+        words.push(format!("{text} => {:?} {labels:?} {}", rendered.text, rendered.data));
     }
     insta::assert_snapshot!(words.join("\n"));
     let silent = talk.say("anyone?", &nothing());
-    assert_eq!(
-        render(&talk.prompts, &silent.reply, None).text,
-        "",
-        "a person owns it now"
-    );
+    assert_eq!(render(&talk.prompts, &silent.reply, None).text, "", "a person owns it now");
 }
