@@ -182,10 +182,15 @@ impl Context<'_> {
         Some((Meaning::Intent(intent.name.clone()), How::Label))
     }
 
+    /// A yes that answers nothing is often a thank you: "perfect, thanks".
+    fn is_pleasantry(&self) -> bool {
+        self.known().is_some_and(|intent| intent.small_talk)
+    }
+
     fn of_cue(&self) -> Option<(Meaning, How)> {
         let kind = if self.has(Cue::Unhelpful) {
             IntentKind::Unhelpful
-        } else if self.has(Cue::Affirm) {
+        } else if self.has(Cue::Affirm) && !self.is_pleasantry() {
             IntentKind::Affirm
         } else if self.has(Cue::Deny) && self.question().is_none() {
             IntentKind::Deny

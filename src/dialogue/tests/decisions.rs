@@ -246,3 +246,12 @@ fn a_yes_to_an_offer_may_go_on_and_elsewhere_it_may_not() {
     talk.say("never order here again", &nothing());
     assert_eq!(talk.say("lol not needed", &nothing()).action, ActionKind::Reply);
 }
+
+#[test]
+fn a_yes_that_answers_nothing_gives_way_to_a_pleasantry() {
+    assert_eq!(Talk::new().say("ok", &about("greeting")).intent.as_deref(), Some("greeting"));
+    assert_eq!(Talk::new().say("ok", &nothing()).intent.as_deref(), Some("yes"));
+    let mut talk = Talk::new();
+    talk.say("never order here again", &nothing());
+    assert_eq!(talk.say("ok", &about("greeting")).action, ActionKind::Handoff, "to an offer it is a yes");
+}
