@@ -43,6 +43,11 @@ pub struct IntentPolicy {
     pub clarify_probability: f32,
     /// Least probability for handing over because of an intent alone, 0 to 1; below it a person is offered.
     pub hard_probability: f32,
+    /// Least probability for offering a person because of an intent alone, 0 to 1; below it the
+    /// reading is not taken.
+    pub hard_offer_probability: f32,
+    /// Least similarity of an intent that leads to a person, 0 to 1; below it the reading is not taken.
+    pub hard_similarity: f32,
 }
 
 /// When frustration offers a person. All probabilities 0 to 1.
@@ -135,6 +140,8 @@ struct RawIntent {
     sure_similarity: Spanned<f64>,
     clarify_probability: Spanned<f64>,
     hard_probability: Spanned<f64>,
+    hard_offer_probability: Spanned<f64>,
+    hard_similarity: Spanned<f64>,
 }
 
 #[derive(Deserialize)]
@@ -193,6 +200,8 @@ impl RawPolicy {
             sure_similarity: share(&raw.sure_similarity, faults),
             clarify_probability: share(&raw.clarify_probability, faults),
             hard_probability: share(&raw.hard_probability, faults),
+            hard_offer_probability: share(&raw.hard_offer_probability, faults),
+            hard_similarity: share(&raw.hard_similarity, faults),
         };
         let (model, rules) = (intent(&self.intent), intent(&self.intent_rules));
         let raw = &self.frustration;

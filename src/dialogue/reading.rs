@@ -5,8 +5,8 @@
 use super::Turn;
 use super::prompts::{Intent, IntentKind, Prompts};
 use super::rules::{Cue, normalise};
-use super::understanding::{Understanding, gates, understand};
-use crate::domain::Analysis;
+use super::understanding::{Understanding, accept, gates, understand};
+use crate::domain::{Analysis, IntentScore};
 use serde::Serialize;
 
 /// The meaning of a turn.
@@ -38,6 +38,8 @@ pub(super) enum How {
     Choice,
     /// The analysis and the gates of `policy.toml`.
     Gates,
+    /// The same, of one sentence of the message.
+    Sentence,
 }
 
 /// A turn, read.
@@ -57,12 +59,17 @@ pub(super) fn read(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> R
     let understanding = understand(analysis, prompts.policy());
     let context = Context { turn, analysis, prompts, text: &text, cues: &cues, understanding: &understanding };
     let (meaning, how) = context.meaning();
-    let of = |name: &String| analysis.intents.iter().find(|intent| intent.name == *name);
     let probability = match (how, &meaning) {
-        (How::Gates, Meaning::Intent(name)) => of(name).map_or(0.0, |intent| intent.probability),
+        (How::Gates | How::Sentence, Meaning::Intent(name)) => highest(analysis, name),
         _ => 1.0,
     };
     Reading { meaning, how, understanding, cues, probability }
+}
+
+/// The highest probability of an intent, in the whole text or in one sentence.
+fn highest(analysis: &Analysis, name: &str) -> f32 {
+    let all = analysis.sentences.iter().flatten().chain(&analysis.intents);
+    all.filter(|score| score.name == name).map(|score| score.probability).fold(0.0, f32::max)
 }
 
 struct Context<'a> {
@@ -80,7 +87,7 @@ impl Context<'_> {
             .or_else(|| self.of_choice())
             .or_else(|| self.of_label())
             .or_else(|| self.of_cue())
-            .unwrap_or_else(|| (self.of_gates(), How::Gates))
+            .unwrap_or_else(|| self.of_gates())
     }
 
     fn has(&self, cue: Cue) -> bool {
@@ -95,11 +102,18 @@ impl Context<'_> {
         self.understanding.known().and_then(|name| self.prompts.intent(name))
     }
 
-    /// A known intent that carries a question of its own, so that "no, when will it arrive?" is answered.
+    /// A question of the customer's own, so that "no, when will it arrive?" is answered.
     fn question(&self) -> Option<String> {
-        self.known()
-            .filter(|intent| intent.kind == IntentKind::Answer && !intent.small_talk)
-            .map(|intent| intent.name.clone())
+        let (Meaning::Intent(name), _) = self.of_gates() else {
+            return None;
+        };
+        self.asks(&name).then_some(name)
+    }
+
+    /// True for an intent that asks for something: no pleasantry, no short answer.
+    fn asks(&self, name: &str) -> bool {
+        let intent = self.prompts.intent(name);
+        intent.is_some_and(|intent| intent.kind == IntentKind::Answer && !intent.small_talk)
     }
 
     fn of_offer(&self) -> Option<(Meaning, How)> {
@@ -110,9 +124,9 @@ impl Context<'_> {
             Some((Meaning::Accept, How::Label))
         } else if self.is_label(&texts.offer_no) {
             Some((Meaning::Decline(None), How::Label))
-        } else if self.has(Cue::Affirm) {
+        } else if self.has(Cue::Affirm) || self.has(Cue::Accept) {
             Some((Meaning::Accept, How::Cue))
-        } else if self.has(Cue::Deny) {
+        } else if self.has(Cue::Deny) || self.has(Cue::Decline) {
             Some((Meaning::Decline(self.question()), How::Cue))
         } else {
             match kind {
@@ -168,16 +182,15 @@ impl Context<'_> {
         Some((Meaning::Intent(intent.name.clone()), How::Label))
     }
 
-    /// Whether the words were read as something to answer. Where nothing was asked, a yes is only a
-    /// yes if they were not: "perfect, thank you" is thanks.
-    fn means_something(&self) -> bool {
-        self.known().is_some_and(|intent| intent.kind == IntentKind::Answer)
+    /// A yes that answers nothing is often a thank you: "perfect, thanks".
+    fn is_pleasantry(&self) -> bool {
+        self.known().is_some_and(|intent| intent.small_talk)
     }
 
     fn of_cue(&self) -> Option<(Meaning, How)> {
         let kind = if self.has(Cue::Unhelpful) {
             IntentKind::Unhelpful
-        } else if self.has(Cue::Affirm) && !self.means_something() {
+        } else if self.has(Cue::Affirm) && !self.is_pleasantry() {
             IntentKind::Affirm
         } else if self.has(Cue::Deny) && self.question().is_none() {
             IntentKind::Deny
@@ -188,12 +201,67 @@ impl Context<'_> {
         Some((Meaning::Intent(intent.name.clone()), How::Cue))
     }
 
-    fn of_gates(&self) -> Meaning {
-        match self.understanding {
-            Understanding::Known(score) => Meaning::Intent(score.name.clone()),
+    /// The whole message first; where that says nothing to answer, each sentence by itself.
+    fn of_gates(&self) -> (Meaning, How) {
+        let whole = match self.understanding {
+            Understanding::Known(score) if self.is_sound(score) => Meaning::Intent(score.name.clone()),
             Understanding::Ambiguous(first, second) => self.of_two(&first.name, &second.name),
-            Understanding::Unknown => Meaning::Unknown,
+            Understanding::Known(_) | Understanding::Unknown => Meaning::Unknown,
+        };
+        let settled = match &whole {
+            Meaning::Intent(name) => self.asks(name) || self.leads_to_person(name),
+            _ => false,
+        };
+        if settled {
+            return (whole, How::Gates);
         }
+        match (self.of_sentences(), whole) {
+            (Some(meaning), _) => (meaning, How::Sentence),
+            (None, whole) => (whole, How::Gates),
+        }
+    }
+
+    /// What the sentences say that the whole did not: one question is taken, two are asked about,
+    /// and a wish for a person or a danger goes before both.
+    fn of_sentences(&self) -> Option<Meaning> {
+        let gates = gates(self.analysis, self.prompts.policy());
+        let mut known: Vec<IntentScore> = Vec::new();
+        for sentence in &self.analysis.sentences {
+            if let Understanding::Known(score) = accept(sentence, gates)
+                && self.is_sound(&score)
+                && known.iter().all(|other| other.name != score.name)
+            {
+                known.push(score);
+            }
+        }
+        known.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        if let Some(score) = known.iter().find(|score| self.leads_to_person(&score.name)) {
+            return Some(Meaning::Intent(score.name.clone()));
+        }
+        let mut questions = known.iter().filter(|score| self.asks(&score.name));
+        match (questions.next(), questions.next()) {
+            (Some(first), Some(second)) => Some(Meaning::Either(first.name.clone(), second.name.clone())),
+            (Some(only), None) => Some(Meaning::Intent(only.name.clone())),
+            // Pleasantries that the whole hid are better than "I did not get that".
+            // ... unless a question beside them was not understood.
+            (None, _) if *self.understanding == Understanding::Unknown && !self.text.contains('?') => {
+                known.first().map(|score| Meaning::Intent(score.name.clone()))
+            }
+            (None, _) => None,
+        }
+    }
+
+    fn leads_to_person(&self, name: &str) -> bool {
+        self.prompts.intent(name).is_some_and(|intent| intent.kind.hard_reason().is_some())
+    }
+
+    /// An intent that leads to a person needs a nearer example and more probability than one that
+    /// leads to an answer: a person offered because of a misread story helps nobody.
+    fn is_sound(&self, score: &IntentScore) -> bool {
+        let gates = gates(self.analysis, self.prompts.policy());
+        let near = score.similarity >= gates.hard_similarity;
+        let likely = score.probability >= gates.hard_offer_probability;
+        !self.leads_to_person(&score.name) || (near && likely)
     }
 
     /// "Did you mean" only makes sense between two questions. Pleasantries and short answers step

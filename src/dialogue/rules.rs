@@ -48,6 +48,10 @@ pub(super) enum Cue {
     Affirm,
     /// No.
     Deny,
+    /// Yes, where the bot has just offered a person.
+    Accept,
+    /// No, where the bot has just offered a person.
+    Decline,
     /// The last answer did not help.
     Unhelpful,
     /// The first of the two things just asked about.

@@ -91,6 +91,7 @@ fn inputs(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> Value {
             "frustration": analysis.frustration,
             "language": analysis.language,
             "intents": analysis.intents,
+            "sentences": analysis.sentences,
             "emotions": emotions.iter().map(|(name, score)| json!({"name": name, "probability": score})).collect::<Vec<_>>(),
         },
         "thresholds": prompts.policy(),
@@ -144,14 +145,11 @@ pub(super) fn rounded(analysis: &Analysis) -> Analysis {
         emotions: analysis.emotions.iter().copied().map(round).collect(),
         frustration: round(analysis.frustration),
         language: analysis.language.clone(),
-        intents: analysis
-            .intents
-            .iter()
-            .map(|intent| IntentScore {
-                name: intent.name.clone(),
-                probability: round(intent.probability),
-                similarity: round(intent.similarity),
-            })
-            .collect(),
+        intents: analysis.intents.iter().map(rounded_score).collect(),
+        sentences: analysis.sentences.iter().map(|sentence| sentence.iter().map(rounded_score).collect()).collect(),
     }
+}
+
+fn rounded_score(score: &IntentScore) -> IntentScore {
+    IntentScore { name: score.name.clone(), probability: round(score.probability), similarity: round(score.similarity) }
 }

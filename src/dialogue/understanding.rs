@@ -43,15 +43,19 @@ pub(super) fn gates<'p>(analysis: &Analysis, policy: &'p Policy) -> &'p IntentPo
 /// nothing when all are far away.
 #[must_use]
 pub fn understand(analysis: &Analysis, policy: &Policy) -> Understanding {
-    let gates = gates(analysis, policy);
-    let mut near = analysis.intents.iter().filter(|intent| intent.similarity >= gates.accept_similarity);
-    let Some(best) = analysis.intents.first().filter(|best| best.similarity >= gates.accept_similarity) else {
+    accept(&analysis.intents, gates(analysis, policy))
+}
+
+/// The same for the scores of one sentence.
+pub(super) fn accept(intents: &[IntentScore], gates: &IntentPolicy) -> Understanding {
+    let mut near = intents.iter().filter(|intent| intent.similarity >= gates.accept_similarity);
+    let Some(best) = intents.first().filter(|best| best.similarity >= gates.accept_similarity) else {
         return Understanding::Unknown;
     };
     let second = near.find(|intent| intent.name != best.name);
-    let lead = best.probability - analysis.intents.get(1).map_or(0.0, |second| second.probability);
-    let sure = best.similarity >= gates.sure_similarity
-        && analysis.intents.iter().all(|other| other.similarity <= best.similarity);
+    let lead = best.probability - intents.get(1).map_or(0.0, |second| second.probability);
+    let sure =
+        best.similarity >= gates.sure_similarity && intents.iter().all(|other| other.similarity <= best.similarity);
     if sure || (best.probability >= gates.accept_probability && lead >= gates.margin) {
         return Understanding::Known(best.clone());
     }

@@ -88,6 +88,10 @@ pub struct Analysis {
     /// The best-fitting intents, best first, at most five. Whether the best is good enough is
     /// the dialogue's decision, not the model's.
     pub intents: Vec<IntentScore>,
+    /// The same for each sentence by itself, in order; empty where the text is a single one. A
+    /// story around a question can hide it from a reading of the whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sentences: Vec<Vec<IntentScore>>,
 }
 
 impl Analysis {
@@ -103,6 +107,7 @@ impl Analysis {
             frustration: 0.0,
             language: None,
             intents: Vec::new(),
+            sentences: Vec::new(),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::intent::IntentMatcher;
 use super::language::detect_language;
 use super::model::{Model, ModelError};
 use super::phrases::Phrases;
+use super::sentences::sentences;
 use super::spelling::Spelling;
 use super::surface::cues;
 use super::tokenize::Tokenizer;
@@ -53,10 +54,13 @@ impl Model for Bert {
             .iter()
             .map(|text| self.spelling.mend(text, |word| tokenizer.knows(word)).unwrap_or_else(|| text.to_string()))
             .collect();
-        let features = self.encoder.encode(&mended).map_err(|error| ModelError(error.to_string()))?;
-        let read = |(text, features): (&Arc<str>, Vec<f32>)| {
+        let parts: Vec<Vec<&str>> = mended.iter().map(|text| sentences(text)).collect();
+        let all: Vec<&str> = mended.iter().map(String::as_str).chain(parts.iter().flatten().copied()).collect();
+        let mut features = self.encoder.encode(&all).map_err(|error| ModelError(error.to_string()))?;
+        let mut of_parts = features.split_off(mended.len()).into_iter();
+        let rank = |features: &[f32]| self.intents.rank(&features[features.len() - self.encoder.hidden()..]);
+        let read = |((text, features), parts): ((&Arc<str>, Vec<f32>), &Vec<&str>)| {
             let reading = self.heads.read(&features, &cues(text));
-            let embedding = &features[features.len() - self.encoder.hidden()..];
             Analysis {
                 source: Source::Model,
                 version: self.version.clone(),
@@ -64,10 +68,11 @@ impl Model for Bert {
                 emotions: reading.emotions,
                 frustration: reading.frustration,
                 language: detect_language(text),
-                intents: self.intents.rank(embedding),
+                intents: rank(&features),
+                sentences: of_parts.by_ref().take(parts.len()).map(|features| rank(&features)).collect(),
             }
         };
-        Ok(texts.iter().zip(features).map(read).collect())
+        Ok(texts.iter().zip(features).zip(&parts).map(read).collect())
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) mod lexicon;
 pub(crate) mod model;
 pub(crate) mod phrases;
 pub(crate) mod rules;
+pub(crate) mod sentences;
 pub(crate) mod spelling;
 pub(crate) mod surface;
 #[cfg(test)]

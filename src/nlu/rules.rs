@@ -7,6 +7,7 @@ use super::IntentExamples;
 use super::heads::{sigmoid, softmax};
 use super::language::detect_language;
 use super::lexicon::{self, BAD, CONTEMPT, NEGATION, SWEARING, THANKS};
+use super::sentences::sentences;
 use super::surface::{CUES, cues};
 use crate::domain::analysis::EMOTIONS;
 use crate::domain::{Analysis, IntentScore, Sentiment, Source};
@@ -70,6 +71,7 @@ impl Rules {
             sentiment,
             language: detect_language(text),
             intents: self.rank(text),
+            sentences: sentences(text).into_iter().map(|sentence| self.rank(sentence)).collect(),
         }
     }
 

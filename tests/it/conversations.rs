@@ -1,8 +1,8 @@
 //! The written conversations of `tests/conversations/`, run through the committed model, the
 //! committed prompts and the path of `candor replay`.
 //!
-//! Half of them ("seen") may be looked at while thresholds and prompts are tuned; the other half
-//! ("unseen") was written after the prompts were frozen. Both are held to the same bar.
+//! Those of the group "seen" may be looked at while thresholds and prompts are tuned; those of
+//! "unseen" were written after the prompts were frozen. Both are held to the same bar.
 
 use candor::cli::replay::{Dialog, DialogTurn, Speaker, TurnOutcome, replay_conversation, start_reader};
 use candor::domain::ActionKind;
@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 const LEAST_RIGHT: f64 = 0.95;
 /// So many conversations are needed for the share to mean something.
 const LEAST_CONVERSATIONS: usize = 60;
+/// So many of them have to be written after the prompts were frozen.
+const LEAST_UNSEEN: usize = 30;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -172,9 +174,7 @@ fn written_conversations_come_out_as_expected() {
     );
     println!("{summary}");
     assert!(calm_escalated.is_empty(), "calm conversations must stay with the bot:\n{}", calm_escalated.join("\n"));
-    for (name, tally) in [("seen", seen), ("unseen", unseen)] {
-        assert!(tally.all * 2 + 10 >= conversations.len(), "the group {name} is too small");
-    }
+    assert!(unseen.all >= LEAST_UNSEEN, "only {} conversations were written after the prompts", unseen.all);
     let share = (seen.right + unseen.right) as f64 / conversations.len() as f64;
     assert!(share >= LEAST_RIGHT, "only {:.1} % of the conversations are right: {summary}", share * 100.0);
 }

@@ -216,3 +216,42 @@ fn danger_is_never_one_of_two_buttons() {
     insta::assert_snapshot!(play(&[("who can help", close("human", "refunds"))]));
     insta::assert_snapshot!(play(&[("hello refund", close("greeting", "refunds"))]));
 }
+
+#[test]
+fn a_question_inside_a_story_is_found_by_its_sentence() {
+    let told = |sentences: &[(&str, f32, f32)]| crate::domain::Analysis {
+        sentences: sentences.iter().map(|score| analysis(&[*score], 0.1).intents).collect(),
+        ..nothing()
+    };
+    let (hours, refund, hello) = (("opening_hours", 0.8, 0.8), ("refunds", 0.9, 0.8), ("greeting", 0.95, 0.9));
+    let unclear = ("refunds", 0.2, 0.3);
+    insta::assert_snapshot!(play(&[("It rained. When do you open?", told(&[unclear, hours]))]));
+    insta::assert_snapshot!(play(&[("Hello. When? My money!", told(&[hello, hours, refund]))]));
+    insta::assert_snapshot!(play(&[("Hello you. It rained.", told(&[hello, unclear]))]));
+    insta::assert_snapshot!(play(&[("Hello you. What of it?", told(&[hello, unclear]))]));
+    let danger = ("danger", 0.9, 0.8);
+    insta::assert_snapshot!(play(&[("When? It is burning.", told(&[hours, danger]))]));
+}
+
+#[test]
+fn a_yes_to_an_offer_may_go_on_and_elsewhere_it_may_not() {
+    let mut talk = Talk::new();
+    talk.say("never order here again", &nothing());
+    let decision = talk.say("well, if it helps somebody", &nothing());
+    assert_eq!(decision.action, ActionKind::Handoff, "{:?}", decision.trace);
+    let mut talk = Talk::new();
+    let decision = talk.say("well, if it helps somebody", &nothing());
+    assert_eq!(decision.action, ActionKind::Fallback);
+    let mut talk = Talk::new();
+    talk.say("never order here again", &nothing());
+    assert_eq!(talk.say("lol not needed", &nothing()).action, ActionKind::Reply);
+}
+
+#[test]
+fn a_yes_that_answers_nothing_gives_way_to_a_pleasantry() {
+    assert_eq!(Talk::new().say("ok", &about("greeting")).intent.as_deref(), Some("greeting"));
+    assert_eq!(Talk::new().say("ok", &nothing()).intent.as_deref(), Some("yes"));
+    let mut talk = Talk::new();
+    talk.say("never order here again", &nothing());
+    assert_eq!(talk.say("ok", &about("greeting")).action, ActionKind::Handoff, "to an offer it is a yes");
+}

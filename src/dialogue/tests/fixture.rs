@@ -13,6 +13,8 @@ margin = 0.15
 sure_similarity = 0.90
 clarify_probability = 0.45
 hard_probability = 0.60
+hard_offer_probability = 0.40
+hard_similarity = 0.55
 [intent_rules]
 accept_probability = 0.40
 accept_similarity = 0.40
@@ -20,6 +22,8 @@ margin = 0.10
 sure_similarity = 0.80
 clarify_probability = 0.45
 hard_probability = 0.60
+hard_offer_probability = 0.40
+hard_similarity = 0.55
 [frustration]
 turn = 0.60
 consecutive = 2
@@ -123,6 +127,12 @@ patterns = ['^(yes|ok)( please)?[.!]*$']
 kind = 'deny'
 patterns = ['^no\b']
 [[cue]]
+kind = 'accept'
+patterns = ['^well, if it helps']
+[[cue]]
+kind = 'decline'
+patterns = ['^lol not']
+[[cue]]
 kind = 'unhelpful'
 patterns = ['^that did not help']
 [[cue]]
@@ -167,6 +177,7 @@ pub(super) fn analysis(intents: &[(&str, f32, f32)], frustration: f32) -> Analys
         frustration,
         language: Some("en".to_owned()),
         intents: intents.iter().map(score).collect(),
+        sentences: Vec::new(),
     }
 }
 
