@@ -19,10 +19,10 @@ pub struct Config {
     /// Folder with the bot's prompts instead of the built-in demo shop's.
     #[arg(long, env = "CANDOR_PROMPTS")]
     pub prompts: Option<PathBuf>,
-    /// The address that browsers use, for example https://chat.example.com (needed behind a proxy).
+    /// The address that browsers use, for example `https://chat.example.com` (needed behind a proxy).
     #[arg(long, env = "CANDOR_PUBLIC_URL")]
     pub public_url: Option<String>,
-    /// Origin of a page that may embed the widget, for example https://shop.example.com (repeatable).
+    /// Origin of a page that may embed the widget, for example `https://shop.example.com` (repeatable).
     #[arg(long = "allow-origin", env = "CANDOR_ALLOW_ORIGIN", value_delimiter = ',')]
     pub allow_origin: Vec<String>,
     /// Start without the demo shop and its day of sample conversations.
