@@ -74,11 +74,7 @@ pub async fn say(
     client_id: Uuid,
     typed: &str,
 ) -> Result<Appended> {
-    let mut event = NewEvent::new(EventKind::Message, Author::Agent, app.clock.now());
-    event.author_id = Some(agent.id.0);
-    event.author_name = Some(agent.name.clone());
-    event.client_id = Some(client_id);
-    event.text = Some(text::clean(typed)?);
+    let event = written(app, EventKind::Message, agent, client_id, typed)?;
     let appended = app.store.append(conversation, Guard::OwnedBy(agent.id), event).await?;
     turn::announce(app, conversation);
     Ok(appended)
@@ -95,15 +91,21 @@ pub async fn note(
     client_id: Uuid,
     typed: &str,
 ) -> Result<Appended> {
-    let mut event = NewEvent::new(EventKind::Note, Author::Agent, app.clock.now());
+    let mut event = written(app, EventKind::Note, agent, client_id, typed)?;
     event.visibility = Visibility::Staff;
+    let appended = app.store.append(conversation, Guard::Exists, event).await?;
+    turn::announce(app, conversation);
+    Ok(appended)
+}
+
+/// What an agent wrote, visible to all.
+fn written(app: &App, kind: EventKind, agent: &Agent, client_id: Uuid, typed: &str) -> Result<NewEvent> {
+    let mut event = NewEvent::new(kind, Author::Agent, app.clock.now());
     event.author_id = Some(agent.id.0);
     event.author_name = Some(agent.name.clone());
     event.client_id = Some(client_id);
     event.text = Some(text::clean(typed)?);
-    let appended = app.store.append(conversation, Guard::Exists, event).await?;
-    turn::announce(app, conversation);
-    Ok(appended)
+    Ok(event)
 }
 
 async fn change_owner(
