@@ -15,6 +15,7 @@ pub mod config;
 pub mod dialogue;
 pub mod domain;
 pub mod http;
+pub mod measure;
 pub mod nlu;
 pub mod prompt_files;
 pub mod serve;

@@ -25,18 +25,57 @@ enum Command {
     Analyze(cli::analyze::Args),
     /// Run recorded conversations through the model and the policy, one JSON line per customer turn
     Replay(cli::replay::Args),
+    /// Measure the model, and other tools' predictions, on labelled texts
+    Eval(cli::eval::Args),
+    /// Measure the intent classifier on labelled questions; JSON
+    Intents(cli::intents::Args),
+    /// Check that the model reads people alike; fails where a bound is not kept
+    Audit(cli::audit::Args),
     /// Train and measure the model
     Train(cli::train::Args),
     /// Staff accounts
     User(cli::user::Args),
 }
 
+/// What the process must find in its environment when it starts.
+///
+/// candle takes its thread counts from there alone, and without them reads /proc/cpuinfo for every
+/// product of matrices; passes run side by side here, one thread each. glibc hands large blocks back
+/// to the system and gets them anew, zeroed, for every tensor, unless it is told to keep them.
+const ENVIRONMENT: [(&str, &str); 5] = [
+    ("RAYON_NUM_THREADS", "1"),
+    ("CANDLE_NUM_THREADS", "1"),
+    ("MALLOC_MMAP_THRESHOLD_", "1073741824"),
+    ("MALLOC_TRIM_THRESHOLD_", "1073741824"),
+    ("MALLOC_TOP_PAD_", "16777216"),
+];
+
+/// Starts the program again in its own place with [`ENVIRONMENT`], unless it is there already. If
+/// that fails the program runs as it is, only slower.
+#[cfg(unix)]
+fn settle_environment() {
+    use std::os::unix::process::CommandExt;
+    let missing = ENVIRONMENT.iter().filter(|(name, _)| std::env::var_os(name).is_none());
+    let missing: Vec<_> = missing.copied().collect();
+    if let (false, Ok(program)) = (missing.is_empty(), std::env::current_exe()) {
+        let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).envs(missing).exec();
+        eprintln!("candor: cannot settle its environment: {error}");
+    }
+}
+
+#[cfg(not(unix))]
+fn settle_environment() {}
+
 fn main() -> ExitCode {
+    settle_environment();
     let cli = Cli::parse();
     let outcome = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(config) => serve_until_stopped(config),
         Command::Analyze(args) => cli::analyze::run(&args),
         Command::Replay(args) => cli::replay::run(&args),
+        Command::Eval(args) => cli::eval::run(&args),
+        Command::Intents(args) => cli::intents::run(&args),
+        Command::Audit(args) => cli::audit::run(&args),
         Command::Train(args) => cli::train::run(&args),
         Command::User(args) => cli::user::run(&args),
     };

@@ -113,14 +113,16 @@ pub async fn decide(app: &App, conversation: &Conversation, event: &Event, staff
     let prompts = &app.prompts;
     let button = event.kind == EventKind::HumanRequest;
     let typed = event.text.as_deref().unwrap_or_default();
+    let memory = load_dialogue(app, conversation.id).await?;
     let analysis = if button {
         // The button needs no model, so it works when the model does not.
         Analysis::unread()
     } else {
         let deadline = Duration::from_millis(prompts.policy().analysis.deadline_ms);
-        app.nlu.analyze_or_rules(typed, deadline).await
+        let mut analysis = app.nlu.analyze_or_rules(typed, deadline).await;
+        app.nlu.read_in_context(&mut analysis, &memory.context());
+        analysis
     };
-    let memory = load_dialogue(app, conversation.id).await?;
     let decision = dialogue::decide(&memory.turn(typed, button, conversation.state), &analysis, prompts);
     let outcome = match decision.reply.lookup() {
         Some((lookup, slots)) => Some(lookup::fetch(app, lookup, slots).await),

@@ -1,7 +1,11 @@
 //! Sub-commands other than `serve`, and what `serve` prints. They only parse, call and print.
 
 pub mod analyze;
+pub mod audit;
 pub mod banner;
+pub mod eval;
+pub mod intents;
+mod reading;
 pub mod replay;
 pub mod train;
 pub mod user;

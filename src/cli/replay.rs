@@ -111,8 +111,9 @@ pub fn replay_conversation(nlu: &Nlu, prompts: &Prompts, dialog: &Dialog) -> Res
     let analyses = nlu.analyze_batch_blocking(&texts)?;
     let mut memory = DialogueState::default();
     let mut owner = State::Bot;
-    let step = |((position, turn), analysis): (&(usize, &DialogTurn), &Analysis)| {
-        let decision = decide(&memory.turn(&turn.text, turn.button, owner), analysis, prompts);
+    let step = |((position, turn), mut analysis): (&(usize, &DialogTurn), Analysis)| {
+        nlu.read_in_context(&mut analysis, &memory.context());
+        let decision = decide(&memory.turn(&turn.text, turn.button, owner), &analysis, prompts);
         let owned = !owner.is_bot();
         memory.advance(&decision);
         owner = decision.next_state(owner);
@@ -126,7 +127,7 @@ pub fn replay_conversation(nlu: &Nlu, prompts: &Prompts, dialog: &Dialog) -> Res
             reasons: if owned { vec![OWNED_BY_PERSON.to_owned()] } else { codes },
         }
     };
-    Ok(turns.iter().zip(&analyses).map(step).collect())
+    Ok(turns.iter().zip(analyses).map(step).collect())
 }
 
 /// Runs the sub-command.

@@ -1,93 +1,198 @@
-//! `candor train`: makes a model folder from a base encoder and data, or measures one.
+//! `candor train`: makes a model folder from an encoder and data, adapts one to a user's labels, or
+//! measures one.
 
-use crate::nlu::bert::{embed, load_encoder};
-use crate::nlu::bundle::{self, Bundle, ENCODER, HEADS};
-use crate::nlu::heads::Heads;
+use crate::nlu::IntentExamples;
+use crate::nlu::bert::{embed, examples, load_encoder, load_heads};
+use crate::nlu::bundle::{self, Bundle, ENCODER, HEADS, Section};
+use crate::nlu::encoder::MOOD_LAYERS;
+use crate::nlu::heads::{Dense, Heads};
 use crate::nlu::phrases::Phrases;
 use crate::nlu::weights;
 use crate::prompt_files;
 use crate::train::cache::Cache;
-use crate::train::{convert, evaluate, recipe};
+use crate::train::network::{HEADS as HEAD_SIZES, Shape};
+use crate::train::recipe::Folders;
+use crate::train::tune::Settings;
+use crate::train::{convert, corpus, counterfactual, evaluate, labels, recipe};
 use anyhow::{Context, Result};
+use candle_core::Tensor;
 use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 /// Name of the model that this recipe makes.
 const NAME: &str = "support-minilm";
 /// Counts up with each training that is published.
-const REVISION: u32 = 1;
-/// Layers whose features the heads read.
-const POOLED_LAYERS: [usize; 5] = [2, 3, 4, 5, 6];
+const REVISION: u32 = 2;
+/// Most tokens of a text that the served model reads.
+const MAX_TOKENS: usize = 256;
 
 /// Options of `candor train`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Folder of the base encoder (all-MiniLM-L6-v2): model.safetensors, config.json, tokenizer.json
-    #[arg(long, required_unless_present_any = ["evaluate", "phrases"])]
-    pub encoder: Option<PathBuf>,
-    /// Folder with the public data sets, one folder each
-    #[arg(long, required_unless_present = "phrases")]
-    pub data: Option<PathBuf>,
-    /// Folder with our own support messages (support-a.jsonl and so on)
-    #[arg(long, default_value = "models/data")]
-    pub corpus: PathBuf,
-    /// The model folder: written, or with --evaluate read
+    /// The model folder: its encoder is what training starts from; written, or with --evaluate read
     #[arg(long, default_value = "models/support-minilm")]
     pub out: PathBuf,
-    /// Folder for computed features, so that a second run takes seconds
+    /// Folder with the public data sets, one folder each
+    #[arg(long, required_unless_present_any = ["phrases", "labels"])]
+    pub data: Option<PathBuf>,
+    /// Folder with our own support dialogues and posts
+    #[arg(long, default_value = "models/data")]
+    pub corpus: PathBuf,
+    /// Start from another encoder of the BERT family: a folder with model.safetensors, config.json, tokenizer.json
     #[arg(long)]
-    pub cache: Option<PathBuf>,
+    pub encoder: Option<PathBuf>,
+    /// Name of the model, with --encoder
+    #[arg(long, default_value = NAME, requires = "encoder")]
+    pub name: String,
+    /// Languages that the data teach (ISO 639-1), with --encoder
+    #[arg(long, default_value = "en", value_delimiter = ',', requires = "encoder")]
+    pub languages: Vec<String>,
+    /// Lower layers that stay the sentence encoder's [default: half of them], with --encoder
+    #[arg(long, requires = "encoder")]
+    pub shared_layers: Option<usize>,
+    /// Folder for checkpoints, computed features and the report: an interrupted run goes on from it
+    #[arg(long, default_value = "target/train")]
+    pub work: PathBuf,
+    /// Most passes over the training data
+    #[arg(long, default_value_t = 2)]
+    pub epochs: usize,
     /// Seed of everything random
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
     /// CPU threads, 0 for all cores
     #[arg(long, default_value_t = 0)]
     pub threads: usize,
+    /// Train the heads and the calibration alone, on the mood layers as they are
+    #[arg(long, conflicts_with = "encoder")]
+    pub heads: bool,
+    /// Adapt the heads and the calibration to your own labels: a file as `candor eval` reads it
+    #[arg(long, conflicts_with_all = ["heads", "encoder"])]
+    pub labels: Option<PathBuf>,
     /// Train nothing: print the figures of the model in --out
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["heads", "encoder", "labels"])]
     pub evaluate: bool,
     /// Train nothing: compute the embeddings of the prompts' example phrases once and keep them in --out,
     /// so that the server starts sooner
-    #[arg(long, conflicts_with = "evaluate")]
+    #[arg(long, conflicts_with_all = ["heads", "encoder", "labels", "evaluate"])]
     pub phrases: bool,
     /// With --phrases: the folder of the prompts, instead of the built-in ones
     #[arg(long, requires = "phrases")]
     pub prompts: Option<PathBuf>,
 }
 
-/// Trains and measures, or only measures.
+/// Trains, adapts or measures.
 ///
 /// # Errors
 /// If a file cannot be read or written, or the model folder is refused.
 pub fn run(args: &Args) -> Result<()> {
-    let Some(data) = args.data.as_ref().filter(|_| !args.phrases) else {
+    if args.phrases {
         return remember_phrases(args);
-    };
-    if let Some(folder) = &args.cache {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    if let (Some(encoder), false) = (&args.encoder, args.evaluate) {
-        convert::convert(encoder, &args.out, NAME, REVISION, &POOLED_LAYERS)?;
-        // The manifest must cover a heads file; the one written here is replaced below.
-        std::fs::write(args.out.join(HEADS), b"")?;
-        bundle::seal(&args.out)?;
-        let cache = open_cache(args, &mut Bundle::read(&args.out)?)?;
-        let heads = recipe::train(&cache, data, &args.corpus, args.seed)?;
-        std::fs::write(args.out.join(HEADS), weights::write(&heads.tensors()?, false)?)?;
-        bundle::seal(&args.out)?;
+    std::fs::create_dir_all(&args.work).with_context(|| format!("cannot make {}", args.work.display()))?;
+    if let Some(file) = &args.labels {
+        let said = change(args, |cache, heads, section| labels::adapt(cache, heads, section, file))?;
+        println!("{} now follows {said}", args.out.display());
+        return Ok(());
+    }
+    let data = args.data.as_deref().context("--data is missing")?;
+    let folders = Folders { data, corpus: &args.corpus, work: &args.work };
+    if !args.evaluate {
+        if !args.heads {
+            tune(args, &folders)?;
+        }
+        change(args, |cache, heads, section| {
+            *heads = recipe::fit_heads(cache, &folders, args.seed)?;
+            recipe::calibrate(cache, heads, section, &folders)
+        })?;
     }
     let mut bundle = Bundle::read(&args.out)?;
     println!("{}", bundle.version);
-    let heads = weights::read(&bundle.take(HEADS)).map_err(|error| bundle.refuse(HEADS, error))?;
     let cache = open_cache(args, &mut bundle)?;
-    let width = cache.encoder.hidden() * bundle.section.pooled_layers.len();
-    let heads = Heads::from_tensors(heads, width).map_err(|reason| bundle.refuse(HEADS, reason))?;
-    evaluate::evaluate(&cache, &heads, data, &args.corpus)
+    let heads = load_heads(&mut bundle, &cache.encoder)?;
+    let report = evaluate::evaluate(&cache, &heads, &bundle.section, data, &args.corpus)?;
+    let report = serde_json::to_string_pretty(&report)?;
+    let file = args.work.join("report.json");
+    std::fs::write(&file, &report).with_context(|| format!("cannot write {}", file.display()))?;
+    println!("{report}");
+    Ok(())
+}
+
+/// Fine-tunes the mood layers and writes them, rounded.
+fn tune(args: &Args, folders: &Folders<'_>) -> Result<()> {
+    if let Some(encoder) = &args.encoder {
+        start_folder(args, encoder)?;
+    }
+    let mut bundle = Bundle::read(&args.out)?;
+    let mut start = weights::read(bundle.content(ENCODER)).map_err(|error| bundle.refuse(ENCODER, error))?;
+    start.retain(|name, _| !name.starts_with(MOOD_LAYERS));
+    let (config, section) = (bundle.bert.clone(), bundle.section.clone());
+    let key = format!("{} {} {} {}", fingerprint(&start)?, args.seed, args.epochs, corpus_digest(folders)?);
+    let encoder = load_encoder(&mut bundle, args.threads)?;
+    let shape = Shape {
+        config,
+        shared: section.shared_layers,
+        pooled: section.mood_layers.clone(),
+        dropout: 0.1,
+        feature_dropout: 0.2,
+    };
+    let settings = Settings {
+        epochs: args.epochs,
+        batch: 48,
+        rate: 1e-4,
+        head_rate: 1e-3,
+        decay: 0.01,
+        checkpoint: 250,
+        seed: args.seed,
+    };
+    let layers = recipe::tune_layers(&encoder, &start, &shape, &settings, folders, &key)?;
+    let tensors: BTreeMap<String, Tensor> = start.into_iter().chain(layers).collect();
+    std::fs::write(args.out.join(ENCODER), weights::write(&tensors, true)?)?;
+    write_empty_heads(args, shape.config.hidden_size * shape.pooled.len())
+}
+
+/// A model folder around another encoder, with heads that know nothing yet.
+fn start_folder(args: &Args, encoder: &Path) -> Result<()> {
+    let depth = convert::depth(encoder)?;
+    let shared = args.shared_layers.unwrap_or(depth / 2).min(depth.saturating_sub(1));
+    let mood: Vec<usize> = (shared.max(depth.saturating_sub(3)) + 1..=depth).collect();
+    let layers = ([depth.saturating_sub(1).max(1), depth], mood.as_slice());
+    let section =
+        Section { languages: args.languages.clone(), ..Section::new(&args.name, REVISION, shared, layers, MAX_TOKENS) };
+    convert::convert(encoder, &args.out, &section)?;
+    write_empty_heads(args, convert::width(encoder)? * mood.len())
+}
+
+/// Heads of the right sizes that say nothing: what stands in the folder until they are fitted.
+fn write_empty_heads(args: &Args, width: usize) -> Result<()> {
+    let empty = HEAD_SIZES.map(|(_, outputs)| Dense { weight: vec![0.0; outputs * width], bias: vec![0.0; outputs] });
+    let [emotion, sentiment, frustration] = empty;
+    write_heads(args, &Heads { emotion, sentiment, frustration })
+}
+
+fn write_heads(args: &Args, heads: &Heads) -> Result<()> {
+    std::fs::write(args.out.join(HEADS), weights::write(&heads.tensors()?, false)?)?;
+    Ok(bundle::seal(&args.out)?)
+}
+
+/// Opens the folder, changes heads and section, writes both.
+fn change<T>(args: &Args, change: impl FnOnce(&Cache, &mut Heads, &mut Section) -> Result<T>) -> Result<T> {
+    let mut bundle = Bundle::read(&args.out)?;
+    let cache = open_cache(args, &mut bundle)?;
+    let mut heads = load_heads(&mut bundle, &cache.encoder)?;
+    let outcome = change(&cache, &mut heads, &mut bundle.section)?;
+    bundle::write_section(&args.out, &bundle.section)?;
+    write_heads(args, &heads)?;
+    Ok(outcome)
 }
 
 fn remember_phrases(args: &Args) -> Result<()> {
     let prompts = prompt_files::load(args.prompts.as_deref())?;
-    let phrases: Vec<&str> = prompts.intents().iter().flat_map(|intent| &intent.examples).map(String::as_str).collect();
+    let intents = prompts.intents().iter();
+    let intents: Vec<IntentExamples> =
+        intents.map(|intent| IntentExamples { name: intent.name.clone(), phrases: intent.examples.clone() }).collect();
+    let phrases: Vec<(String, usize)> = intents.iter().enumerate().flat_map(examples).collect();
+    let phrases: Vec<&str> = phrases.iter().map(|(text, _)| text.as_str()).collect();
     let mut bundle = Bundle::read(&args.out)?;
     let encoder = load_encoder(&mut bundle, args.threads)?;
     let embeddings = embed(&encoder, &phrases)?;
@@ -100,12 +205,31 @@ fn remember_phrases(args: &Args) -> Result<()> {
 /// Features are the encoder's, so they are kept under its digest.
 fn open_cache(args: &Args, bundle: &mut Bundle) -> Result<Cache> {
     let mut key = Sha256::new();
-    key.update(std::fs::read(encoder_file(&args.out))?);
-    key.update(format!("{:?} {}", bundle.section.pooled_layers, bundle.section.max_tokens));
+    key.update(&bundle.encoder);
+    key.update(format!("{:?} {}", bundle.section.mood_layers, bundle.section.max_tokens));
     let encoder = load_encoder(bundle, args.threads)?;
-    Ok(Cache { folder: args.cache.clone(), key: bundle::hex(&key.finalize()), encoder })
+    let folder = args.work.join("features");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(Cache { folder: Some(folder), key: bundle::hex(&key.finalize()), encoder })
 }
 
-fn encoder_file(folder: &Path) -> PathBuf {
-    folder.join(ENCODER)
+/// Digest of the tensors that training starts from.
+fn fingerprint(tensors: &HashMap<String, Tensor>) -> Result<String> {
+    let mut digest = Sha256::new();
+    for (name, tensor) in tensors.iter().collect::<BTreeMap<_, _>>() {
+        digest.update(name.as_bytes());
+        for value in tensor.flatten_all()?.to_vec1::<f32>()? {
+            digest.update(value.to_le_bytes());
+        }
+    }
+    Ok(bundle::hex(&digest.finalize()))
+}
+
+/// Digest of our own training files: a changed corpus is another training.
+fn corpus_digest(folders: &Folders<'_>) -> Result<String> {
+    let mut digest = Sha256::new();
+    for file in corpus::training_files().chain([counterfactual::FILE]) {
+        digest.update(std::fs::read(folders.corpus.join(file)).with_context(|| format!("cannot read {file}"))?);
+    }
+    Ok(bundle::hex(&digest.finalize()))
 }

@@ -32,7 +32,7 @@ pub use rules::normalise;
 pub use state::DialogueState;
 pub use understanding::{Understanding, understand};
 
-use crate::domain::{ActionKind, Analysis, Mood, Reason, Sentiment, State};
+use crate::domain::{ActionKind, Analysis, Gist, Mood, Reason, Sentiment, State};
 use answering::Candidate;
 use escalation::Verdict;
 use reading::Meaning;
@@ -67,6 +67,12 @@ pub struct PastTurn {
     pub failed: bool,
     /// What was answered: the intent, with its values.
     pub answer: Option<String>,
+    /// Probability of frustration from that text alone, 0 to 1.
+    #[serde(default)]
+    pub alone: f32,
+    /// What the turn meant; none if rules read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gist: Option<Gist>,
 }
 
 /// A value that the bot has asked for.
@@ -307,6 +313,8 @@ fn compose(
         intent: candidate.intent.clone(),
         failed: candidate.failed,
         answer: candidate.answer.clone(),
+        alone: analysis.evidence.as_ref().map_or(analysis.frustration, |seen| seen.alone),
+        gist: analysis.evidence.as_ref().map(|seen| Gist::new(&seen.meaning)),
     });
     after.awaiting = candidate.awaiting.clone().filter(|_| went_on);
     after.clarified = candidate.clarified.clone().filter(|_| went_on);

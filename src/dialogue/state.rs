@@ -4,7 +4,7 @@
 //! next turn; `candor replay` keeps it in a variable. Nothing here decides.
 
 use super::{Awaiting, Decision, PastTurn, Turn};
-use crate::domain::State;
+use crate::domain::{Context, EarlierTurn, State};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -37,6 +37,20 @@ impl DialogueState {
     #[must_use]
     pub fn turn<'a>(&'a self, text: &'a str, button: bool, state: State) -> Turn<'a> {
         Turn { text, button, state, before: self }
+    }
+
+    /// What the next turn is read in.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        let earlier =
+            |turn: &PastTurn| EarlierTurn { frustration: turn.alone, meaning: turn.gist.clone().unwrap_or_default() };
+        let mut answers = self.history.iter().rev().map(|turn| turn.answer.as_ref());
+        let (last, before) = (answers.next().flatten(), answers.next().flatten());
+        Context {
+            earlier: self.history.iter().map(earlier).collect(),
+            bot_missed: self.history.last().is_some_and(|turn| turn.failed) || (last.is_some() && last == before),
+            turns: self.history.len(),
+        }
     }
 
     /// Takes over what a decision left behind.
@@ -75,6 +89,8 @@ mod tests {
             intent: None,
             failed: true,
             answer: None,
+            alone: 0.9,
+            gist: None,
         });
         state.returned_by_agent();
         assert_eq!(state.since_return, Some(0));
@@ -94,6 +110,8 @@ mod tests {
                 intent: None,
                 failed: false,
                 answer: None,
+                alone: frustration,
+                gist: None,
             });
         }
         assert_eq!(state.history.len(), HISTORY);

@@ -89,6 +89,8 @@ fn inputs(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> Value {
             "version": analysis.version,
             "sentiment": analysis.sentiment,
             "frustration": analysis.frustration,
+            "supported": analysis.supported,
+            "trust": analysis.trust,
             "language": analysis.language,
             "intents": analysis.intents,
             "sentences": analysis.sentences,
@@ -146,7 +148,10 @@ pub(super) fn rounded(analysis: &Analysis) -> Analysis {
         frustration: round(analysis.frustration),
         language: analysis.language.clone(),
         intents: analysis.intents.iter().map(rounded_score).collect(),
+        trust: round(analysis.trust),
+        supported: analysis.supported,
         sentences: analysis.sentences.iter().map(|sentence| sentence.iter().map(rounded_score).collect()).collect(),
+        evidence: analysis.evidence.clone(),
     }
 }
 

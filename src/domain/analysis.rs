@@ -81,17 +81,39 @@ pub struct Analysis {
     /// Probability of each of [`EMOTIONS`], independent of one another, 0 to 1.
     pub emotions: Vec<f32>,
     /// Probability that the writer is frustrated with the service (not merely reporting a
-    /// problem), from this text alone, 0 to 1.
+    /// problem), 0 to 1: from this text alone, until it is read in its conversation.
     pub frustration: f32,
     /// ISO 639-1 code, or none where the text is too short to tell.
     pub language: Option<String>,
+    /// Whether the text is in a language that the reading was made for, as far as it can be told.
+    /// If not, mood and frustration are neutral: not guessed.
+    pub supported: bool,
     /// The best-fitting intents, best first, at most five. Whether the best is good enough is
     /// the dialogue's decision, not the model's.
     pub intents: Vec<IntentScore>,
+    /// Probability that the first of them is meant, 0 to 1; low as well where the text is about
+    /// something else. Rules give 0.
+    pub trust: f32,
     /// The same for each sentence by itself, in order; empty where the text is a single one. A
     /// story around a question can hide it from a reading of the whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sentences: Vec<Vec<IntentScore>>,
+    /// What a reading in context starts from; none from rules.
+    #[serde(skip)]
+    pub evidence: Option<Evidence>,
+}
+
+/// What the model saw in a text, for reading it in its conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// Score (logit) of the frustration head.
+    pub score: f32,
+    /// Visible cues, each 0 to 1.
+    pub cues: Vec<f32>,
+    /// Embedding of length 1.
+    pub meaning: Vec<f32>,
+    /// Probability of frustration from the text alone, 0 to 1.
+    pub alone: f32,
 }
 
 impl Analysis {
@@ -106,8 +128,11 @@ impl Analysis {
             emotions: vec![0.0; EMOTIONS.len()],
             frustration: 0.0,
             language: None,
+            supported: true,
             intents: Vec::new(),
+            trust: 0.0,
             sentences: Vec::new(),
+            evidence: None,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod analysis;
+pub mod context;
 pub mod conversation;
 pub mod event;
 pub mod id;
@@ -12,7 +13,8 @@ pub mod time;
 pub mod turn;
 
 pub use agent::{Agent, Presence, Role};
-pub use analysis::{Analysis, IntentScore, Sentiment, Source};
+pub use analysis::{Analysis, Evidence, IntentScore, Sentiment, Source};
+pub use context::{Context, EarlierTurn, Gist};
 pub use conversation::{Conversation, State};
 pub use event::{Author, Event, EventKind, Visibility};
 pub use id::{AgentId, ConversationId, VisitorId};

@@ -1,10 +1,12 @@
 //! The transformer as a [`Model`]: spelling, encoder, heads and intents behind one another.
 
 use super::IntentExamples;
-use super::bundle::{Bundle, BundleError, ENCODER, HEADS, TOKENIZER};
-use super::encoder::{EncodeError, Encoder};
+use super::bundle::{Bundle, BundleError, ENCODER, HEADS, Section, TOKENIZER};
+use super::context;
+use super::encoder::{EncodeError, Encoder, Features, Wanted};
 use super::heads::Heads;
-use super::intent::IntentMatcher;
+use super::identity::without_identity;
+use super::intent::{IntentMatcher, Phrase};
 use super::language::detect_language;
 use super::model::{Model, ModelError};
 use super::phrases::Phrases;
@@ -13,12 +15,15 @@ use super::spelling::Spelling;
 use super::surface::cues;
 use super::tokenize::Tokenizer;
 use super::weights;
-use crate::domain::{Analysis, Source};
+use crate::domain::analysis::EMOTIONS;
+use crate::domain::{Analysis, Context, Evidence, Sentiment, Source};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A loaded model folder with fitted intents.
 pub(crate) struct Bert {
     version: String,
+    section: Section,
     encoder: Encoder,
     heads: Heads,
     spelling: Spelling,
@@ -32,47 +37,95 @@ impl Bert {
     /// Names the file that does not fit.
     pub(crate) fn load(mut bundle: Bundle, intents: &[IntentExamples], threads: usize) -> Result<Self, BundleError> {
         let encoder = load_encoder(&mut bundle, threads)?;
-        let heads = weights::read(&bundle.take(HEADS)).map_err(|error| bundle.refuse(HEADS, error))?;
-        let width = encoder.hidden() * bundle.section.pooled_layers.len();
-        let heads = Heads::from_tensors(heads, width).map_err(|reason| bundle.refuse(HEADS, reason))?;
+        let heads = load_heads(&mut bundle, &encoder)?;
         let spelling = Spelling::learn(intents.iter().flat_map(|intent| &intent.phrases).map(String::as_str));
         let known = Phrases::read(&bundle.folder, &bundle.encoder);
         let intents = fit(&encoder, intents, &known).map_err(|error| bundle.refuse(ENCODER, error))?;
-        Ok(Self { version: bundle.version, encoder, heads, spelling, intents })
+        Ok(Self { version: bundle.version, section: bundle.section, encoder, heads, spelling, intents })
     }
 
     /// Version of the weights.
     pub(crate) fn version(&self) -> &str {
         &self.version
     }
+
+    /// How the model describes itself.
+    pub(crate) fn section(&self) -> &Section {
+        &self.section
+    }
+
+    /// One text's reading from its features; `mended` is the text without its slips.
+    fn read(&self, text: &str, mended: &str, features: Features) -> Analysis {
+        let reading = self.heads.read(&features.mood);
+        let cues = cues(text);
+        let meaning = embedding(&features.meaning).to_vec();
+        let seen = context::evidence(reading.frustration, &cues, &meaning, &Context::default());
+        let alone = self.section.frustration.probability(&seen);
+        let language = detect_language(text);
+        let supported = language.as_ref().is_none_or(|found| self.section.languages.contains(found));
+        let ranking = self.intents.rank(mended, &features.meaning);
+        let analysis = Analysis {
+            source: Source::Model,
+            version: self.version.clone(),
+            sentiment: reading.sentiment,
+            emotions: reading.emotions,
+            frustration: alone,
+            language,
+            supported,
+            intents: ranking.intents,
+            trust: ranking.trust,
+            sentences: Vec::new(),
+            evidence: Some(Evidence { score: reading.frustration, cues: cues.to_vec(), meaning, alone }),
+        };
+        if supported { analysis } else { unguessed(analysis) }
+    }
+}
+
+/// A reading in a language that the model was not trained on: its numbers would mean nothing.
+fn unguessed(analysis: Analysis) -> Analysis {
+    Analysis {
+        sentiment: Sentiment { negative: 0.0, neutral: 1.0, positive: 0.0 },
+        emotions: vec![0.0; EMOTIONS.len()],
+        frustration: 0.0,
+        evidence: None,
+        ..analysis
+    }
 }
 
 impl Model for Bert {
     fn run(&mut self, texts: &[Arc<str>]) -> Result<Vec<Analysis>, ModelError> {
         let tokenizer = self.encoder.tokenizer();
-        let mended: Vec<String> = texts
-            .iter()
-            .map(|text| self.spelling.mend(text, |word| tokenizer.knows(word)).unwrap_or_else(|| text.to_string()))
-            .collect();
-        let parts: Vec<Vec<&str>> = mended.iter().map(|text| sentences(text)).collect();
-        let all: Vec<&str> = mended.iter().map(String::as_str).chain(parts.iter().flatten().copied()).collect();
-        let mut features = self.encoder.encode(&all).map_err(|error| ModelError(error.to_string()))?;
-        let mut of_parts = features.split_off(mended.len()).into_iter();
-        let rank = |features: &[f32]| self.intents.rank(&features[features.len() - self.encoder.hidden()..]);
-        let read = |((text, features), parts): ((&Arc<str>, Vec<f32>), &Vec<&str>)| {
-            let reading = self.heads.read(&features, &cues(text));
-            Analysis {
-                source: Source::Model,
-                version: self.version.clone(),
-                sentiment: reading.sentiment,
-                emotions: reading.emotions,
-                frustration: reading.frustration,
-                language: detect_language(text),
-                intents: rank(&features),
-                sentences: of_parts.by_ref().take(parts.len()).map(|features| rank(&features)).collect(),
-            }
+        let mended: Vec<Option<String>> =
+            texts.iter().map(|text| self.spelling.mend(text, |word| tokenizer.place(word))).collect();
+        let read: Vec<&str> =
+            texts.iter().zip(&mended).map(|(text, mended)| mended.as_deref().unwrap_or(text)).collect();
+        let parts: Vec<Vec<&str>> = read.iter().map(|text| sentences(text)).collect();
+        // Mood is read from what was typed, without who somebody says they are; intents from what was
+        // meant. Where both are the same text it is read once. Sentences are read for their intents only.
+        let felt: Vec<Cow<'_, str>> = texts.iter().map(|text| without_identity(text)).collect();
+        let apart: Vec<bool> = felt.iter().zip(&read).map(|(felt, read)| felt != read).collect();
+        let meant = read.iter().zip(&apart).filter(|(_, apart)| **apart).map(|(read, _)| *read);
+        let all: Vec<&str> =
+            felt.iter().map(|text| &**text).chain(meant).chain(parts.iter().flatten().copied()).collect();
+        let wanted = |index: usize| match apart.get(index) {
+            Some(false) => Wanted::Both,
+            Some(true) => Wanted::Mood,
+            None => Wanted::Meaning,
         };
-        Ok(texts.iter().zip(features).zip(&parts).map(read).collect())
+        let mut features = self.encoder.encode_each(&all, wanted).map_err(|error| ModelError(error.to_string()))?;
+        let mut others = features.split_off(texts.len()).into_iter();
+        for (features, _) in features.iter_mut().zip(&apart).filter(|(_, apart)| **apart) {
+            features.meaning = others.next().unwrap_or_default().meaning;
+        }
+        let whole = texts.iter().zip(&read).zip(features);
+        let mut analyses: Vec<Analysis> =
+            whole.map(|((text, mended), features)| self.read(text, mended, features)).collect();
+        for (analysis, parts) in analyses.iter_mut().zip(&parts) {
+            let own = parts.iter().zip(others.by_ref());
+            analysis.sentences =
+                own.map(|(part, features)| self.intents.rank(part, &features.meaning).intents).collect();
+        }
+        Ok(analyses)
     }
 }
 
@@ -81,29 +134,51 @@ pub(crate) fn load_encoder(bundle: &mut Bundle, threads: usize) -> Result<Encode
     let tokenizer = Tokenizer::read(&bundle.take(TOKENIZER), bundle.section.max_tokens)
         .map_err(|reason| bundle.refuse(TOKENIZER, reason))?;
     let tensors = weights::read(&bundle.take(ENCODER)).map_err(|error| bundle.refuse(ENCODER, error))?;
-    Encoder::load(tensors, &bundle.bert, tokenizer, &bundle.section.pooled_layers, threads)
+    Encoder::load(tensors, &bundle.bert, &bundle.section, tokenizer, threads)
         .map_err(|error| bundle.refuse(ENCODER, error))
 }
 
-/// Fits the intents on the encoder's embeddings of their phrases; `known` spares computing those
-/// that are remembered.
+/// The heads of a model folder; takes their file out of the bundle.
+pub(crate) fn load_heads(bundle: &mut Bundle, encoder: &Encoder) -> Result<Heads, BundleError> {
+    let heads = weights::read(&bundle.take(HEADS)).map_err(|error| bundle.refuse(HEADS, error))?;
+    Heads::from_tensors(heads, encoder.mood_width()).map_err(|reason| bundle.refuse(HEADS, reason))
+}
+
+/// Fits the intents on their phrases and names; `known` spares computing the meanings that are
+/// remembered.
 pub(crate) fn fit(
     encoder: &Encoder,
     intents: &[IntentExamples],
     known: &Phrases,
 ) -> Result<IntentMatcher, EncodeError> {
     let names = intents.iter().map(|intent| intent.name.clone()).collect();
-    let phrases: Vec<&str> = intents.iter().flat_map(|intent| &intent.phrases).map(String::as_str).collect();
-    let owners = intents.iter().enumerate().flat_map(|(index, intent)| intent.phrases.iter().map(move |_| index));
-    let missing: Vec<&str> = phrases.iter().copied().filter(|phrase| known.get(phrase).is_none()).collect();
-    let mut computed = embed(encoder, &missing)?.into_iter();
-    let embeddings =
-        phrases.iter().filter_map(|phrase| known.get(phrase).map(<[f32]>::to_vec).or_else(|| computed.next()));
-    Ok(IntentMatcher::fit(names, embeddings.zip(owners).collect())?)
+    let examples: Vec<(String, usize)> = intents.iter().enumerate().flat_map(examples).collect();
+    let missing = examples.iter().map(|(text, _)| text.as_str()).filter(|text| known.get(text).is_none());
+    let mut computed = embed(encoder, &missing.collect::<Vec<_>>())?.into_iter();
+    let phrase = |(text, intent): (String, usize)| {
+        let meaning = known.get(&text).map(<[f32]>::to_vec).or_else(|| computed.next())?;
+        Some(Phrase { text, meaning, intent })
+    };
+    Ok(IntentMatcher::fit(names, examples.into_iter().filter_map(phrase).collect())?)
 }
 
-/// Embeddings of length 1 of these phrases, in order.
-pub(crate) fn embed(encoder: &Encoder, phrases: &[&str]) -> Result<Vec<Vec<f32>>, EncodeError> {
-    let features = encoder.encode(phrases)?;
-    Ok(features.into_iter().map(|features| features[features.len() - encoder.hidden()..].to_vec()).collect())
+/// An intent's phrases and, as one more, its name in words; none of an intent without phrases.
+pub(crate) fn examples((index, intent): (usize, &IntentExamples)) -> Vec<(String, usize)> {
+    let name = (!intent.phrases.is_empty()).then(|| name_in_words(&intent.name));
+    intent.phrases.iter().cloned().chain(name).map(|text| (text, index)).collect()
+}
+
+/// `card_arrival` as `card arrival`.
+pub(crate) fn name_in_words(name: &str) -> String {
+    name.split(|letter: char| !letter.is_alphanumeric()).collect::<Vec<_>>().join(" ").trim().to_owned()
+}
+
+/// Meanings of these texts, in order, as [`Features::meaning`].
+pub(crate) fn embed(encoder: &Encoder, texts: &[&str]) -> Result<Vec<Vec<f32>>, EncodeError> {
+    Ok(encoder.encode(texts, Wanted::Meaning)?.into_iter().map(|features| features.meaning).collect())
+}
+
+/// The last layer's part of a meaning, length 1: what likeness is measured by.
+pub(crate) fn embedding(meaning: &[f32]) -> &[f32] {
+    &meaning[meaning.len() / 2..]
 }

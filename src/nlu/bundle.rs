@@ -2,7 +2,7 @@
 //! damaged or foreign file from being served.
 //!
 //! ```text
-//! config.json          BERT sizes, and a `candor` section: labels, pooled layers, limits
+//! config.json          BERT sizes, and a `candor` section: layers, labels, thresholds, weights of the context
 //! encoder.safetensors  the transformer, int8 rows
 //! heads.safetensors    the trained heads, f32
 //! tokenizer.json       WordPiece
@@ -10,6 +10,7 @@
 //! ```
 //! Knows files and labels; runs nothing.
 
+use super::context::ContextModel;
 use super::surface::CUES;
 use crate::domain::analysis::EMOTIONS;
 use candle_transformers::models::bert::Config as BertConfig;
@@ -19,7 +20,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Version of the folder's layout that this program reads and writes.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 /// The files that the manifest must list.
 pub(crate) const FILES: [&str; 4] = [CONFIG, ENCODER, HEADS, TOKENIZER];
 /// Configuration file.
@@ -69,8 +70,13 @@ pub(crate) struct Section {
     pub(crate) name: String,
     /// Counts up with each published training.
     pub(crate) revision: u32,
-    /// Layers whose mean over the tokens feeds the heads; the last one feeds the intents.
-    pub(crate) pooled_layers: Vec<usize>,
+    /// Lower layers that meaning and mood share; above them each has its own.
+    pub(crate) shared_layers: usize,
+    /// Two layers of the sentence encoder that intents are told apart by, counted from 1 at the
+    /// bottom; the last one is the embedding.
+    pub(crate) meaning_layers: [usize; 2],
+    /// Mood layers whose mean over the tokens feeds the heads, counted from 1 at the bottom.
+    pub(crate) mood_layers: Vec<usize>,
     /// Texts are cut after this many tokens.
     pub(crate) max_tokens: usize,
     /// Languages that the heads were trained on, ISO 639-1.
@@ -79,23 +85,53 @@ pub(crate) struct Section {
     pub(crate) emotions: Vec<String>,
     /// Output order of the sentiment head.
     pub(crate) sentiment: Vec<String>,
-    /// Visible cues that the frustration head reads after the features, in order.
+    /// Visible cues that frustration in context weighs, in order.
     pub(crate) cues: Vec<String>,
+    /// Where a probability becomes a yes.
+    pub(crate) thresholds: Thresholds,
+    /// Weights of frustration in context.
+    pub(crate) frustration: ContextModel,
+}
+
+/// Where a probability becomes a yes, chosen on development data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Thresholds {
+    /// Clear or severe frustration, 0 to 1.
+    pub(crate) frustration: f32,
+    /// One per emotion, 0 to 1.
+    pub(crate) emotions: Vec<f32>,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self { frustration: 0.5, emotions: vec![0.5; EMOTIONS.len()] }
+    }
 }
 
 impl Section {
     /// The section of a model with this program's labels.
-    pub(crate) fn new(name: &str, revision: u32, pooled_layers: &[usize], max_tokens: usize) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        revision: u32,
+        shared_layers: usize,
+        (meaning_layers, mood_layers): ([usize; 2], &[usize]),
+        max_tokens: usize,
+    ) -> Self {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         Self {
             name: name.to_owned(),
             revision,
-            pooled_layers: pooled_layers.to_vec(),
+            shared_layers,
+            meaning_layers,
+            mood_layers: mood_layers.to_vec(),
             max_tokens,
             languages: vec!["en".to_owned()],
             emotions: owned(&EMOTIONS),
             sentiment: owned(&POLARITIES),
             cues: owned(&CUES),
+            thresholds: Thresholds::default(),
+            frustration: ContextModel::default(),
         }
     }
 }
@@ -148,6 +184,11 @@ impl Bundle {
         Ok(Self { bert, section, version, encoder, contents, folder: folder.to_owned() })
     }
 
+    /// The content of one of [`FILES`].
+    pub(crate) fn content(&self, file: &str) -> &[u8] {
+        self.contents.get(file).map_or(&[], Vec::as_slice)
+    }
+
     /// Takes the content of one of [`FILES`] out, so that it is not held twice.
     pub(crate) fn take(&mut self, file: &'static str) -> Vec<u8> {
         self.contents.remove(file).unwrap_or_default()
@@ -165,21 +206,37 @@ fn parse(bytes: &[u8]) -> Result<(BertConfig, Section), String> {
     let section = value.get("candor").cloned().ok_or("it has no candor section")?;
     let section: Section = serde_json::from_value(section).map_err(|error| error.to_string())?;
     let bert: BertConfig = serde_json::from_value(value).map_err(|error| error.to_string())?;
-    let expected = Section {
-        languages: section.languages.clone(),
-        ..Section::new(&section.name, section.revision, &section.pooled_layers, section.max_tokens)
-    };
-    if section != expected {
+    let own = Section::new("", 0, 0, ([0, 0], &[]), 0);
+    if (&section.emotions, &section.sentiment, &section.cues) != (&own.emotions, &own.sentiment, &own.cues) {
         return Err("its labels or cues are not the ones of this program".to_owned());
     }
-    let deepest = section.pooled_layers.iter().max();
-    if deepest.is_none_or(|layer| *layer > bert.num_hidden_layers) {
-        return Err("its pooled_layers do not fit num_hidden_layers".to_owned());
+    let top = section.shared_layers + 1..=bert.num_hidden_layers;
+    let [lower, last] = section.meaning_layers;
+    let is_whole = !section.mood_layers.is_empty() && section.mood_layers.iter().all(|layer| top.contains(layer));
+    if !is_whole || lower == 0 || lower > last || last != bert.num_hidden_layers {
+        return Err("its shared, meaning and mood layers do not fit num_hidden_layers".to_owned());
+    }
+    let shares = section.thresholds.emotions.iter().chain([&section.thresholds.frustration]);
+    if section.thresholds.emotions.len() != EMOTIONS.len()
+        || !shares.into_iter().all(|share| (0.0..=1.0).contains(share))
+    {
+        return Err("its thresholds are not one per emotion and one for frustration, each 0 to 1".to_owned());
+    }
+    if !section.frustration.is_whole() {
+        return Err("its frustration weights are not one per evidence".to_owned());
     }
     if !(3..=bert.max_position_embeddings).contains(&section.max_tokens) {
         return Err("its max_tokens does not fit max_position_embeddings".to_owned());
     }
     Ok((bert, section))
+}
+
+/// Puts this section into the folder's configuration, in the place of the one there.
+pub(crate) fn write_section(folder: &Path, section: &Section) -> std::io::Result<()> {
+    let file = folder.join(CONFIG);
+    let mut config: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&std::fs::read(&file)?)?;
+    config.insert("candor".to_owned(), serde_json::to_value(section)?);
+    std::fs::write(file, serde_json::to_string_pretty(&config)? + "\n")
 }
 
 /// Writes the manifest over the files that are in `folder` now.

@@ -1,9 +1,8 @@
-//! The trained heads: features in, sentiment, emotions and frustration out.
+//! The trained heads: mood features in, sentiment, emotions and frustration out.
 //!
-//! Small dense layers in plain Rust; calibration is folded into the last layer's weights. Knows
-//! nothing about tokens or texts beyond their features and cues.
+//! One dense layer each, in plain Rust; calibration is folded into the weights. Knows nothing about
+//! tokens or texts beyond their features.
 
-use super::surface::CUES;
 use crate::domain::Sentiment;
 use crate::domain::analysis::EMOTIONS;
 use candle_core::Tensor;
@@ -31,33 +30,6 @@ impl Dense {
     }
 }
 
-/// A layer, or two with a rectifier between them.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Head {
-    /// First layer of two.
-    pub(crate) hidden: Option<Dense>,
-    /// The layer that gives the scores.
-    pub(crate) output: Dense,
-}
-
-impl Head {
-    /// Scores (logits) for one input.
-    pub(crate) fn apply(&self, input: &[f32]) -> Vec<f32> {
-        match &self.hidden {
-            None => self.output.apply(input),
-            Some(hidden) => {
-                let mut middle = hidden.apply(input);
-                middle.iter_mut().for_each(|value| *value = value.max(0.0));
-                self.output.apply(&middle)
-            }
-        }
-    }
-
-    fn inputs(&self) -> usize {
-        self.hidden.as_ref().unwrap_or(&self.output).inputs()
-    }
-}
-
 /// What the heads say about one text.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Reading {
@@ -65,33 +37,29 @@ pub(crate) struct Reading {
     pub(crate) sentiment: Sentiment,
     /// 28 probabilities in the order of [`EMOTIONS`].
     pub(crate) emotions: Vec<f32>,
-    /// Probability, 0 to 1.
+    /// Score (logit) of frustration with the service, which [`super::context`] makes a probability.
     pub(crate) frustration: f32,
 }
 
-/// The three heads.
+/// The three heads, each one layer: what there is to learn is learnt in the mood layers below.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Heads {
-    /// 28 scores from the features.
-    pub(crate) emotion: Head,
-    /// 3 scores from the features.
-    pub(crate) sentiment: Head,
-    /// 1 score from [`frustration_input`].
-    pub(crate) frustration: Head,
+    /// 28 scores.
+    pub(crate) emotion: Dense,
+    /// 3 scores.
+    pub(crate) sentiment: Dense,
+    /// 1 score.
+    pub(crate) frustration: Dense,
 }
 
 impl Heads {
-    /// Reads one text from its features and cues.
-    pub(crate) fn read(&self, features: &[f32], cues: &[f32; CUES.len()]) -> Reading {
-        let emotion = self.emotion.apply(features);
-        let sentiment = self.sentiment.apply(features);
-        let input = frustration_input(features, &emotion, &sentiment, cues);
-        let frustration = self.frustration.apply(&input).first().copied().unwrap_or(0.0);
-        let shares = softmax(&sentiment);
+    /// Reads one text from its mood features.
+    pub(crate) fn read(&self, mood: &[f32]) -> Reading {
+        let shares = softmax(&self.sentiment.apply(mood));
         Reading {
             sentiment: Sentiment { negative: shares[0], neutral: shares[1], positive: shares[2] },
-            emotions: emotion.into_iter().map(sigmoid).collect(),
-            frustration: sigmoid(frustration),
+            emotions: self.emotion.apply(mood).into_iter().map(sigmoid).collect(),
+            frustration: self.frustration.apply(mood).first().copied().unwrap_or(0.0),
         }
     }
 
@@ -101,50 +69,36 @@ impl Heads {
         for (name, head) in
             [("emotion", &self.emotion), ("sentiment", &self.sentiment), ("frustration", &self.frustration)]
         {
-            for (layer, dense) in [("hidden", head.hidden.as_ref()), ("output", Some(&head.output))] {
-                let Some(dense) = dense else { continue };
-                let device = &candle_core::Device::Cpu;
-                let shape = (dense.bias.len(), dense.inputs());
-                tensors.insert(format!("{name}.{layer}.weight"), Tensor::from_slice(&dense.weight, shape, device)?);
-                tensors
-                    .insert(format!("{name}.{layer}.bias"), Tensor::from_slice(&dense.bias, dense.bias.len(), device)?);
-            }
+            let device = &candle_core::Device::Cpu;
+            let shape = (head.bias.len(), head.inputs());
+            tensors.insert(format!("{name}.weight"), Tensor::from_slice(&head.weight, shape, device)?);
+            tensors.insert(format!("{name}.bias"), Tensor::from_slice(&head.bias, head.bias.len(), device)?);
         }
         Ok(tensors)
     }
 
-    /// Takes the heads out of a file's tensors; `width` is the number of features.
+    /// Takes the heads out of a file's tensors; `width` is the number of mood features.
     ///
     /// # Errors
     /// Names the tensor that is missing or does not fit.
     pub(crate) fn from_tensors(mut tensors: HashMap<String, Tensor>, width: usize) -> Result<Self, String> {
-        let emotion = take(&mut tensors, "emotion", width, EMOTIONS.len())?;
-        let sentiment = take(&mut tensors, "sentiment", width, 3)?;
-        let frustration = take(&mut tensors, "frustration", width + EMOTIONS.len() + 3 + CUES.len(), 1)?;
+        let mut take = |name: &str, outputs: usize| {
+            let head = take_dense(&mut tensors, name)?;
+            if head.inputs() != width || head.bias.len() != outputs {
+                return Err(format!("the {name} head does not map {width} inputs to {outputs} scores"));
+            }
+            Ok(head)
+        };
+        let heads = Self {
+            emotion: take("emotion", EMOTIONS.len())?,
+            sentiment: take("sentiment", 3)?,
+            frustration: take("frustration", 1)?,
+        };
         match tensors.into_keys().next() {
             Some(name) => Err(format!("unknown tensor {name}")),
-            None => Ok(Self { emotion, sentiment, frustration }),
+            None => Ok(heads),
         }
     }
-}
-
-/// Input of the frustration head: features, emotion scores, sentiment scores, cues.
-pub(crate) fn frustration_input(features: &[f32], emotion: &[f32], sentiment: &[f32], cues: &[f32]) -> Vec<f32> {
-    [features, emotion, sentiment, cues].concat()
-}
-
-fn take(tensors: &mut HashMap<String, Tensor>, name: &str, inputs: usize, outputs: usize) -> Result<Head, String> {
-    let hidden = match tensors.contains_key(&format!("{name}.hidden.weight")) {
-        true => Some(take_dense(tensors, &format!("{name}.hidden"))?),
-        false => None,
-    };
-    let output = take_dense(tensors, &format!("{name}.output"))?;
-    let joined = hidden.as_ref().is_none_or(|hidden| hidden.bias.len() == output.inputs());
-    let head = Head { hidden, output };
-    if !joined || head.inputs() != inputs || head.output.bias.len() != outputs {
-        return Err(format!("the {name} head does not map {inputs} inputs to {outputs} scores"));
-    }
-    Ok(head)
 }
 
 fn take_dense(tensors: &mut HashMap<String, Tensor>, name: &str) -> Result<Dense, String> {
@@ -199,9 +153,9 @@ pub(crate) mod tests {
             bias: (0..outputs).map(|at| at as f32 / 10.0).collect(),
         };
         Heads {
-            emotion: Head { hidden: Some(dense(width, 5, 1)), output: dense(5, EMOTIONS.len(), 2) },
-            sentiment: Head { hidden: None, output: dense(width, 3, 3) },
-            frustration: Head { hidden: None, output: dense(width + EMOTIONS.len() + 3 + CUES.len(), 1, 4) },
+            emotion: dense(width, EMOTIONS.len(), 2),
+            sentiment: dense(width, 3, 3),
+            frustration: dense(width, 1, 4),
         }
     }
 
@@ -218,11 +172,11 @@ pub(crate) mod tests {
         let heads = small(12);
         let tensors = heads.tensors().unwrap().into_iter().collect();
         assert_eq!(Heads::from_tensors(tensors, 12).unwrap(), heads);
-        let reading = heads.read(&[0.3; 12], &[0.5; CUES.len()]);
+        let reading = heads.read(&[0.3; 12]);
         let Sentiment { negative, neutral, positive } = reading.sentiment;
         assert!((negative + neutral + positive - 1.0).abs() < 1e-6);
         assert_eq!(reading.emotions.len(), EMOTIONS.len());
-        assert!((0.0..=1.0).contains(&reading.frustration));
+        assert!(reading.emotions.iter().all(|share| (0.0..=1.0).contains(share)) && reading.frustration.is_finite());
     }
 
     #[test]
@@ -230,10 +184,10 @@ pub(crate) mod tests {
         let tensors: HashMap<String, Tensor> = small(12).tensors().unwrap().into_iter().collect();
         assert!(Heads::from_tensors(tensors.clone(), 13).unwrap_err().contains("does not map"));
         let mut missing = tensors.clone();
-        missing.remove("sentiment.output.bias");
-        assert!(Heads::from_tensors(missing, 12).unwrap_err().contains("sentiment.output.bias"));
+        missing.remove("sentiment.bias");
+        assert!(Heads::from_tensors(missing, 12).unwrap_err().contains("sentiment.bias"));
         let mut strange = tensors;
-        strange.insert("x".to_owned(), strange["sentiment.output.bias"].clone());
+        strange.insert("x".to_owned(), strange["sentiment.bias"].clone());
         assert!(Heads::from_tensors(strange, 12).unwrap_err().contains("unknown tensor x"));
     }
 }

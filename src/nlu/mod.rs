@@ -11,26 +11,34 @@
 pub(crate) mod batch;
 pub(crate) mod bert;
 pub(crate) mod bundle;
+pub(crate) mod context;
 pub(crate) mod encoder;
 pub(crate) mod heads;
+pub(crate) mod identity;
 pub(crate) mod intent;
 pub(crate) mod language;
 pub(crate) mod lexicon;
 pub(crate) mod model;
+pub(crate) mod ops;
 pub(crate) mod phrases;
+pub(crate) mod regression;
 pub(crate) mod rules;
 pub(crate) mod sentences;
 pub(crate) mod spelling;
 pub(crate) mod surface;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod tokenize;
+pub(crate) mod transformer;
 pub(crate) mod weights;
+pub(crate) mod wording;
 pub(crate) mod worker;
 
 pub use bundle::BundleError;
+pub use context::says_the_same;
 
-use crate::domain::{Analysis, Source};
+use crate::domain::{Analysis, Context, Source};
+use bundle::Section;
 use model::{Model, Opened};
 use rules::Rules;
 use serde::Serialize;
@@ -125,6 +133,7 @@ struct Shared {
     version: String,
     load_ms: u64,
     reason: Option<String>,
+    section: Option<Section>,
 }
 
 impl Nlu {
@@ -163,6 +172,7 @@ impl Nlu {
                 version: opened.version.unwrap_or_else(|| rules::VERSION.to_owned()),
                 load_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
                 reason: opened.reason,
+                section: opened.section,
             }),
         })
     }
@@ -193,6 +203,23 @@ impl Nlu {
                 tracing::warn!(%error, "rules read a text in the model's place");
                 self.shared.rules.analyze(cut(text))
             }
+        }
+    }
+
+    /// The probability from which the model's makers count a turn as frustrated, 0 to 1; what the
+    /// bot does about one stands in the policy.
+    #[must_use]
+    pub fn frustration_threshold(&self) -> f32 {
+        self.shared.section.as_ref().map_or(rules::FRUSTRATED, |section| section.thresholds.frustration)
+    }
+
+    /// Puts a reading into its conversation: frustration is weighed again with what was before. A
+    /// reading by rules stays as it is.
+    pub fn read_in_context(&self, analysis: &mut Analysis, context: &Context) {
+        if let (Some(Section { frustration: model, .. }), Some(seen)) = (&self.shared.section, &analysis.evidence)
+            && let Ok(cues) = seen.cues.as_slice().try_into()
+        {
+            analysis.frustration = model.probability(&context::evidence(seen.score, cues, &seen.meaning, context));
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a model is, and opening the right one.
 
 use super::bert::Bert;
-use super::bundle::{Bundle, BundleError};
+use super::bundle::{Bundle, BundleError, Section};
 use super::{IntentExamples, rules::Rules};
 use crate::domain::Analysis;
 use std::path::Path;
@@ -32,6 +32,8 @@ pub(crate) struct Opened {
     pub(crate) version: Option<String>,
     /// Why rules stand in.
     pub(crate) reason: Option<String>,
+    /// How the model describes itself, none for rules.
+    pub(crate) section: Option<Section>,
 }
 
 /// Opens the model folder and fits the intents; a folder that is not there gives the rules.
@@ -44,7 +46,12 @@ pub(crate) fn open(
     rules: &Arc<Rules>,
     threads: usize,
 ) -> Result<Opened, BundleError> {
-    let stand_in = |reason: String| Opened { model: Box::new(Arc::clone(rules)), version: None, reason: Some(reason) };
+    let stand_in = |reason: String| Opened {
+        model: Box::new(Arc::clone(rules)),
+        version: None,
+        reason: Some(reason),
+        section: None,
+    };
     let Some(folder) = folder else {
         return Ok(stand_in("no model folder is set".to_owned()));
     };
@@ -54,7 +61,8 @@ pub(crate) fn open(
         Ok(bundle) => {
             let bert = Bert::load(bundle, intents, threads)?;
             let version = Some(bert.version().to_owned());
-            Ok(Opened { model: Box::new(bert), version, reason: None })
+            let section = Some(bert.section().clone());
+            Ok(Opened { model: Box::new(bert), version, reason: None, section })
         }
     }
 }

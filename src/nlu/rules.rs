@@ -13,6 +13,8 @@ use crate::domain::analysis::EMOTIONS;
 use crate::domain::{Analysis, IntentScore, Sentiment, Source};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Probability from which a turn counts as frustrated.
+pub(crate) const FRUSTRATED: f32 = 0.60;
 /// Version of the lists and weights below; counts up when they change.
 pub(crate) const VERSION: &str = "rules-1";
 
@@ -70,8 +72,11 @@ impl Rules {
             frustration: sigmoid(score),
             sentiment,
             language: detect_language(text),
+            supported: true,
             intents: self.rank(text),
+            trust: 0.0,
             sentences: sentences(text).into_iter().map(|sentence| self.rank(sentence)).collect(),
+            evidence: None,
         }
     }
 

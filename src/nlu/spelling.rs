@@ -1,21 +1,24 @@
-//! Mends typing slips before the encoder reads a text.
+//! Mends typing slips before a text is compared with the intents.
 //!
 //! A misspelt word falls apart into meaningless word pieces, and the intent with it. A word that
-//! the tokenizer does not hold as one piece, and that lies one slip away from a word of the
-//! example phrases, is read as that word. Nothing else is touched: what the model knows stays,
-//! and the customer's own text is never changed anywhere else.
+//! the tokenizer does not hold as one piece is read as a word of the example phrases that lies one
+//! slip away, else as a common word that does, else as a word of the phrases two slips away.
+//! Nothing else is touched: what the model knows stays, mood is read from what was typed, and the
+//! customer's own text is never changed anywhere else.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// Shorter words are left alone: too many words are one slip apart.
 const MIN_LENGTH: usize = 4;
 /// From this length on two slips are mended.
-const TWO_SLIPS: usize = 8;
+const TWO_SLIPS: usize = 7;
+/// Letters that a slip may put into a common word.
+const LETTERS: std::ops::RangeInclusive<char> = 'a'..='z';
 
 /// The words of the example phrases.
 pub(crate) struct Spelling {
-    /// Words by their first letter, with how often they occur.
-    words: HashMap<char, Vec<(Vec<char>, usize)>>,
+    /// Words by their length, with how often they occur.
+    words: BTreeMap<usize, Vec<(Vec<char>, usize)>>,
 }
 
 impl Spelling {
@@ -29,17 +32,17 @@ impl Spelling {
                 }
             }
         }
-        let mut words: HashMap<char, Vec<(Vec<char>, usize)>> = HashMap::new();
+        let mut words: BTreeMap<usize, Vec<(Vec<char>, usize)>> = BTreeMap::new();
         for (word, count) in counts {
             let letters: Vec<char> = word.chars().collect();
-            words.entry(letters[0]).or_default().push((letters, count));
+            words.entry(letters.len()).or_default().push((letters, count));
         }
         Self { words }
     }
 
-    /// The text with its slips mended, or none if there is nothing to mend. `knows` says whether
-    /// the model reads a lower-case word whole.
-    pub(crate) fn mend(&self, text: &str, knows: impl Fn(&str) -> bool) -> Option<String> {
+    /// The text with its slips mended, or none if there is nothing to mend. `place` says where a
+    /// lower-case word stands among those that the model reads whole, the most frequent first.
+    pub(crate) fn mend(&self, text: &str, place: impl Fn(&str) -> Option<u32>) -> Option<String> {
         let mut mended = String::with_capacity(text.len());
         let mut changed = false;
         let mut rest = text;
@@ -48,9 +51,9 @@ impl Spelling {
             let (part, tail) = rest.split_at(end);
             rest = tail;
             let word = part.to_lowercase();
-            match (letter.is_alphabetic() && !knows(&word)).then(|| self.nearest(&word)).flatten() {
+            match (letter.is_alphabetic() && place(&word).is_none()).then(|| self.better(&word, &place)).flatten() {
                 Some(better) => {
-                    mended.extend(better);
+                    mended.push_str(&better);
                     changed = true;
                 }
                 None => mended.push_str(part),
@@ -59,29 +62,48 @@ impl Spelling {
         changed.then_some(mended)
     }
 
-    fn nearest(&self, word: &str) -> Option<&[char]> {
+    fn better(&self, word: &str, place: &impl Fn(&str) -> Option<u32>) -> Option<String> {
         let letters: Vec<char> = word.chars().collect();
-        if letters.len() < MIN_LENGTH {
+        if letters.len() < MIN_LENGTH || letters.len() > 2 * TWO_SLIPS + MIN_LENGTH {
             return None;
         }
-        let allowed = if letters.len() >= TWO_SLIPS { 2 } else { 1 };
-        let candidates = self.words.get(&letters[0])?;
+        match self.nearest(&letters, if letters.len() >= TWO_SLIPS { 2 } else { 1 }) {
+            Some((0, _)) => None,
+            Some((1, found)) => Some(found),
+            two => common(&letters, place).or(two.map(|(_, found)| found)),
+        }
+    }
+
+    /// The word of the phrases with the fewest slips, at most `allowed`; of several the most frequent.
+    fn nearest(&self, letters: &[char], allowed: usize) -> Option<(usize, String)> {
+        let lengths = letters.len() - allowed..=letters.len() + allowed;
         let mut best: Option<(usize, usize, &[char])> = None;
-        for (candidate, count) in candidates {
-            if candidate.len().abs_diff(letters.len()) > allowed {
-                continue;
-            }
-            let slips = distance(&letters, candidate);
-            if slips == 0 {
-                return None;
-            }
-            let better = best.is_none_or(|(fewest, most, _)| (slips, most) < (fewest, *count));
-            if slips <= allowed && better {
+        for (candidate, count) in self.words.range(lengths).flat_map(|(_, words)| words) {
+            let slips = distance(letters, candidate);
+            if slips <= allowed && best.is_none_or(|(fewest, most, _)| (slips, most) < (fewest, *count)) {
                 best = Some((slips, *count, candidate));
             }
         }
-        best.map(|(_, _, candidate)| candidate)
+        best.map(|(slips, _, candidate)| (slips, candidate.iter().collect()))
     }
+}
+
+/// The most frequent word that the model knows and that is one slip away.
+fn common(letters: &[char], place: &impl Fn(&str) -> Option<u32>) -> Option<String> {
+    let mut tried: Vec<String> = Vec::new();
+    for at in 0..letters.len() {
+        let (before, after) = (&letters[..at], &letters[at + 1..]);
+        tried.push(before.iter().chain(after).collect());
+        if let Some((next, rest)) = after.split_first() {
+            tried.push(before.iter().chain([next, &letters[at]]).chain(rest).collect());
+        }
+        for other in LETTERS {
+            tried.push(before.iter().chain([&other]).chain(after).collect());
+            tried.push(before.iter().chain([&other]).chain(&letters[at..]).collect());
+        }
+    }
+    let known = tried.into_iter().filter(|word| word.chars().count() >= MIN_LENGTH);
+    known.filter_map(|word| Some((place(&word)?, word))).min().map(|(_, word)| word)
 }
 
 /// Damerau-Levenshtein distance (adjacent letters swapped count as one slip).
@@ -115,22 +137,24 @@ mod tests {
         )
     }
 
-    fn knows(word: &str) -> bool {
-        ["want", "my", "where", "is", "parker", "please", "refined"].contains(&word)
+    fn place(word: &str) -> Option<u32> {
+        let known = ["want", "my", "where", "is", "parker", "please", "refined", "hello"];
+        known.iter().position(|known| *known == word).map(|place| place as u32)
     }
 
     #[test]
     fn one_slip_is_mended_and_a_long_word_may_have_two() {
-        let mended = |text| spelling().mend(text, knows).unwrap();
+        let mended = |text| spelling().mend(text, place).unwrap();
         assert_eq!(mended("I want a Refnud please"), "I want a refund please");
         assert_eq!(mended("where is my dilevery?!"), "where is my delivery?!");
         assert_eq!(mended("my parcle"), "my parcel");
+        assert_eq!(mended("helllo, aparcel"), "hello, parcel", "common words too, and a slip in the first letter");
     }
 
     #[test]
     fn known_words_names_and_numbers_stay() {
         for text in ["refined parker", "JT-1042", "ref", "", "Jane Smith", "my delivery"] {
-            assert_eq!(spelling().mend(text, knows), None, "{text}");
+            assert_eq!(spelling().mend(text, place), None, "{text}");
         }
     }
 

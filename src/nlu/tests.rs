@@ -6,7 +6,7 @@ use super::bundle::{self, Bundle, CONFIG, ENCODER, HEADS, MANIFEST, Section, TOK
 use super::model::{Model, ModelError, Opened};
 use super::rules::Rules;
 use super::{Error, IntentExamples, Nlu, Options, heads, tokenize, weights};
-use crate::domain::{Analysis, Source};
+use crate::domain::{Analysis, Context, Source};
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,7 +19,7 @@ const HIDDEN: usize = 16;
 const SOON: Duration = Duration::from_secs(20);
 
 /// Writes a model folder with two random layers.
-fn write_tiny(folder: &Path) {
+pub(crate) fn write_tiny(folder: &Path) {
     let mut state = 1_u32;
     let mut random = |shape: &[usize]| {
         let values: Vec<f32> = (0..shape.iter().product())
@@ -66,12 +66,12 @@ fn write_tiny(folder: &Path) {
         "vocab_size": WORDS.len() + 4, "hidden_size": HIDDEN, "num_hidden_layers": 2, "num_attention_heads": 4,
         "intermediate_size": 32, "hidden_act": "gelu", "hidden_dropout_prob": 0.1, "max_position_embeddings": 64,
         "type_vocab_size": 2, "initializer_range": 0.02, "layer_norm_eps": 1e-12, "pad_token_id": 0,
-        "model_type": "bert", "candor": Section::new("tiny", 1, &[1, 2], 32)
+        "model_type": "bert", "candor": Section::new("tiny", 1, 1, ([1, 2], &[2]), 32)
     });
     std::fs::write(folder.join(CONFIG), config.to_string()).unwrap();
     std::fs::write(folder.join(TOKENIZER), tokenize::tests::padded_file(&WORDS)).unwrap();
     std::fs::write(folder.join(ENCODER), weights::write(&tensors, true).unwrap()).unwrap();
-    let heads = heads::tests::small(2 * HIDDEN).tensors().unwrap();
+    let heads = heads::tests::small(HIDDEN).tensors().unwrap();
     std::fs::write(folder.join(HEADS), weights::write(&heads, false).unwrap()).unwrap();
     bundle::seal(folder).unwrap();
 }
@@ -169,7 +169,7 @@ fn a_damaged_or_foreign_file_is_refused_with_the_reason() {
     let missing = refusal(&|folder| std::fs::remove_file(folder.join(HEADS)).unwrap());
     assert!(missing.contains(HEADS), "{missing}");
     let other_heads = refusal(&|folder| {
-        let heads = heads::tests::small(HIDDEN).tensors().unwrap();
+        let heads = heads::tests::small(2 * HIDDEN).tensors().unwrap();
         std::fs::write(folder.join(HEADS), weights::write(&heads, false).unwrap()).unwrap();
         bundle::seal(folder).unwrap();
     });
@@ -184,9 +184,69 @@ fn a_damaged_or_foreign_file_is_refused_with_the_reason() {
     assert!(no_manifest.contains(MANIFEST), "{no_manifest}");
     let newer = refusal(&|folder| {
         let manifest = std::fs::read_to_string(folder.join(MANIFEST)).unwrap();
-        std::fs::write(folder.join(MANIFEST), manifest.replace("\"format\": 1", "\"format\": 2")).unwrap();
+        std::fs::write(folder.join(MANIFEST), manifest.replace("\"format\": 2", "\"format\": 3")).unwrap();
     });
-    assert!(newer.contains("layout 2"), "{newer}");
+    assert!(newer.contains("layout 3"), "{newer}");
+}
+
+#[test]
+fn the_layers_are_the_reference_encoders() {
+    use super::transformer::{Layer, Part, keep, mask};
+    use candle_transformers::models::bert::{BertEncoder, Config};
+    let folder = tempfile::tempdir().unwrap();
+    write_tiny(folder.path());
+    let bundle = Bundle::read(folder.path()).unwrap();
+    let tensors = weights::read(bundle.content(ENCODER)).unwrap();
+    let builder = candle_nn::VarBuilder::from_tensors(tensors.clone(), candle_core::DType::F32, &Device::Cpu);
+    let reference =
+        BertEncoder::load(builder.pp("encoder"), &Config { num_hidden_layers: 2, ..bundle.bert.clone() }).unwrap();
+    let values: Vec<f32> = (0..3 * 5 * HIDDEN).map(|at| ((at * 37) % 17) as f32 / 8.0 - 1.0).collect();
+    let mut state = Tensor::from_vec(values, (3, 5, HIDDEN), &Device::Cpu).unwrap();
+    let mask = mask(&[5, 2, 4]).unwrap();
+    let expected = reference.forward(&state, &mask).unwrap();
+    for layer in 0..2 {
+        let part = |name: &'static str| {
+            let take = |kind: &str| tensors[&format!("encoder.layer.{layer}.{name}.{kind}")].clone();
+            Ok(Part { weight: take("weight"), bias: take("bias") })
+        };
+        state = Layer::new(&bundle.bert, part).unwrap().forward(&state, &mask, &mut keep).unwrap();
+    }
+    // What stands in the places of padding is never read.
+    for (text, length) in [5, 2, 4].into_iter().enumerate() {
+        let own = |tensor: &Tensor| tensor.get(text).unwrap().narrow(0, 0, length).unwrap().flatten_all().unwrap();
+        let (ours, theirs) = (own(&state).to_vec1::<f32>().unwrap(), own(&expected).to_vec1::<f32>().unwrap());
+        assert!(ours.iter().zip(&theirs).all(|(ours, theirs)| (ours - theirs).abs() < 1e-4), "text {text}");
+    }
+}
+
+#[tokio::test]
+async fn another_language_is_marked_and_not_guessed() {
+    let folder = tempfile::tempdir().unwrap();
+    write_tiny(folder.path());
+    let nlu = Nlu::start(options(folder.path())).unwrap();
+    let german =
+        "Ich warte jetzt schon seit drei Wochen auf mein Paket und niemand antwortet mir, das ist eine Frechheit!";
+    let analysis = nlu.analyze(german, SOON).await.unwrap();
+    assert_eq!((analysis.language.as_deref(), analysis.supported, analysis.frustration), (Some("de"), false, 0.0));
+    assert_eq!(analysis.sentiment.neutral, 1.0);
+    let short = nlu.analyze("refund", SOON).await.unwrap();
+    assert!(short.supported && short.frustration > 0.0, "too short to tell is read");
+}
+
+#[tokio::test]
+async fn what_was_before_weighs() {
+    let folder = tempfile::tempdir().unwrap();
+    write_tiny(folder.path());
+    let config = std::fs::read_to_string(folder.path().join(CONFIG)).unwrap();
+    std::fs::write(folder.path().join(CONFIG), config.replace("\"bot_missed\":0.0", "\"bot_missed\":2.0")).unwrap();
+    bundle::seal(folder.path()).unwrap();
+    let nlu = Nlu::start(options(folder.path())).unwrap();
+    let mut analysis = nlu.analyze("where is my order", SOON).await.unwrap();
+    let alone = analysis.frustration;
+    nlu.read_in_context(&mut analysis, &Context::default());
+    assert!((analysis.frustration - alone).abs() < 1e-6);
+    nlu.read_in_context(&mut analysis, &Context { bot_missed: true, ..Context::default() });
+    assert!(analysis.frustration > alone + 0.01);
 }
 
 /// The tiny model, held up at a gate and told to fail, to reach the worker's faults.
@@ -218,7 +278,7 @@ fn faulty(queue: usize) -> (Nlu, std::sync::mpsc::Sender<Order>) {
     let inner = Bert::load(Bundle::read(folder.path()).unwrap(), &intents(), 1).unwrap();
     let (order, orders) = channel();
     let model = Box::new(Faulty { inner, orders });
-    let opened = Opened { model, version: Some("faulty".to_owned()), reason: None };
+    let opened = Opened { model, version: Some("faulty".to_owned()), reason: None, section: None };
     let rules = Arc::new(Rules::learn(&intents()));
     (Nlu::spawn(opened, rules, queue, Instant::now()).unwrap(), order)
 }

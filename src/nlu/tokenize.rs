@@ -4,13 +4,14 @@
 //! which makes a six-token turn cost twenty times too much, and truncates at 128. Both are set
 //! explicitly here, whatever the file says.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use tokenizers::{Tokenizer as Inner, TruncationParams};
 
 /// A WordPiece tokenizer without padding.
 pub(crate) struct Tokenizer {
     inner: Inner,
-    words: HashSet<String>,
+    /// Whole words with their ids; the lower the id, the more frequent the word.
+    words: HashMap<String, u32>,
 }
 
 impl Tokenizer {
@@ -25,8 +26,8 @@ impl Tokenizer {
         inner.with_truncation(Some(truncation)).map_err(|error| error.to_string())?;
         let words = inner
             .get_vocab(false)
-            .into_keys()
-            .filter(|piece| piece.len() > 1 && piece.chars().all(char::is_alphabetic))
+            .into_iter()
+            .filter(|(piece, _)| piece.len() > 1 && piece.chars().all(char::is_alphabetic))
             .collect();
         Ok(Self { inner, words })
     }
@@ -40,10 +41,11 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// Whether a lower-case word is one piece of the vocabulary, so that the model knows it whole.
+    /// The place of a lower-case word that is one piece of the vocabulary, so that the model knows it
+    /// whole: the lower, the more frequent it is. None for other words.
     #[must_use]
-    pub(crate) fn knows(&self, word: &str) -> bool {
-        self.words.contains(word)
+    pub(crate) fn place(&self, word: &str) -> Option<u32> {
+        self.words.get(word).copied()
     }
 }
 
@@ -95,6 +97,6 @@ pub(crate) mod tests {
     #[test]
     fn only_whole_words_are_known() {
         let tokenizer = Tokenizer::read(&padded_file(&["hello", "##lo", "!"]), 8).unwrap();
-        assert!(tokenizer.knows("hello") && !tokenizer.knows("##lo") && !tokenizer.knows("lo"));
+        assert!(tokenizer.place("hello").is_some() && tokenizer.place("##lo").or(tokenizer.place("lo")).is_none());
     }
 }

@@ -2,7 +2,7 @@
 //! training takes. A file is named by what it was computed from: encoder, layers and texts.
 
 use crate::nlu::bundle::hex;
-use crate::nlu::encoder::Encoder;
+use crate::nlu::encoder::{Encoder, Wanted};
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -23,7 +23,7 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Features of the texts, one row each, f32 `[texts, width]`.
+    /// Mood features of the texts, one row each, f32 `[texts, width]`.
     pub(crate) fn features<T: AsRef<str>>(&self, name: &str, texts: &[T]) -> Result<Tensor> {
         let mut digest = Sha256::new();
         digest.update(self.key.as_bytes());
@@ -61,8 +61,8 @@ impl Cache {
         let mut rows = vec![Vec::new(); texts.len()];
         for chunk in order.chunks(CHUNK) {
             let selected: Vec<&str> = chunk.iter().map(|index| texts[*index].as_ref()).collect();
-            for (index, row) in chunk.iter().zip(self.encoder.encode(&selected)?) {
-                rows[*index] = row;
+            for (index, features) in chunk.iter().zip(self.encoder.encode(&selected, Wanted::Mood)?) {
+                rows[*index] = features.mood;
             }
             progress.inc(chunk.len() as u64);
         }

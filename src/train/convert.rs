@@ -7,14 +7,11 @@ use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Most tokens of a text that the served model reads.
-const MAX_TOKENS: usize = 256;
-
 /// Writes `config.json`, `encoder.safetensors` and `tokenizer.json` into `out`.
 ///
 /// The pooler is left out (mean pooling does not use it), and so are position ids, which are
 /// counted, not stored.
-pub(crate) fn convert(source: &Path, out: &Path, name: &str, revision: u32, pooled: &[usize]) -> Result<()> {
+pub(crate) fn convert(source: &Path, out: &Path, section: &Section) -> Result<()> {
     std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     let weights_file = source.join("model.safetensors");
     let stored = candle_core::safetensors::load(&weights_file, &Device::Cpu)
@@ -35,8 +32,26 @@ pub(crate) fn convert(source: &Path, out: &Path, name: &str, revision: u32, pool
     for unused in ["_name_or_path", "architectures", "gradient_checkpointing", "transformers_version", "use_cache"] {
         config.remove(unused);
     }
-    config.insert("candor".to_owned(), serde_json::to_value(Section::new(name, revision, pooled, MAX_TOKENS))?);
+    config.insert("candor".to_owned(), serde_json::to_value(section)?);
     std::fs::write(out.join(CONFIG), serde_json::to_string_pretty(&config)? + "\n")?;
     std::fs::copy(source.join(TOKENIZER), out.join(TOKENIZER)).context("cannot copy tokenizer.json")?;
     Ok(())
+}
+
+/// Number of layers of the encoder in a folder.
+pub(crate) fn depth(source: &Path) -> Result<usize> {
+    size(source, "num_hidden_layers")
+}
+
+/// Width of the encoder in a folder.
+pub(crate) fn width(source: &Path) -> Result<usize> {
+    size(source, "hidden_size")
+}
+
+fn size(source: &Path, name: &str) -> Result<usize> {
+    let file = source.join(CONFIG);
+    let text = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let config: serde_json::Value = serde_json::from_slice(&text)?;
+    let value = config.get(name).and_then(serde_json::Value::as_u64);
+    Ok(usize::try_from(value.with_context(|| format!("{} has no {name}", file.display()))?)?)
 }

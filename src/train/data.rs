@@ -1,8 +1,8 @@
-//! Readers of the public data sets and of our own corpus. Each returns plain rows; what a row is
+//! Readers of the public data sets. Each returns plain rows; what a row is
 //! used for is decided elsewhere.
 
+use crate::measure::labels::{NEGATIVE, POSITIVE};
 use anyhow::{Context, Result, bail, ensure};
-use serde::Deserialize;
 use std::path::Path;
 
 /// A text with the GoEmotions labels set on it, as indices into `domain::analysis::EMOTIONS`.
@@ -19,49 +19,6 @@ pub(crate) struct Labelled {
     pub(crate) text: String,
     /// Index of the class.
     pub(crate) class: usize,
-}
-
-/// Negative, neutral, positive: the class order of the sentiment head.
-pub(crate) const NEGATIVE: usize = 0;
-/// See [`NEGATIVE`].
-pub(crate) const NEUTRAL: usize = 1;
-/// See [`NEGATIVE`].
-pub(crate) const POSITIVE: usize = 2;
-
-/// One line of our own corpus of support messages.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Support {
-    /// The customer's message.
-    pub(crate) text: String,
-    /// `negative`, `neutral` or `positive`.
-    sentiment: String,
-    /// `none`, `mild`, `clear` or `severe`.
-    pub(crate) frustration: String,
-}
-
-impl Support {
-    /// Class of the sentiment.
-    pub(crate) fn sentiment(&self) -> usize {
-        match self.sentiment.as_str() {
-            "negative" => NEGATIVE,
-            "positive" => POSITIVE,
-            _ => NEUTRAL,
-        }
-    }
-
-    /// Training target of the frustration head: mild annoyance counts a little.
-    pub(crate) fn target(&self) -> f32 {
-        match self.frustration.as_str() {
-            "clear" | "severe" => 1.0,
-            "mild" => 0.35,
-            _ => 0.0,
-        }
-    }
-
-    /// Whether the writer is frustrated beyond doubt.
-    pub(crate) fn is_frustrated(&self) -> bool {
-        self.target() >= 1.0
-    }
 }
 
 fn lines(path: &Path) -> Result<Vec<String>> {
@@ -130,37 +87,10 @@ pub(crate) fn tweets(data: &Path) -> Result<Vec<Labelled>> {
         .collect()
 }
 
-/// A split of banking77 as (text, intent).
-pub(crate) fn banking77(data: &Path, split: &str) -> Result<Vec<(String, String)>> {
-    let path = data.join("banking77").join(format!("{split}.csv"));
-    let mut reader = csv::Reader::from_path(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    reader.deserialize().map(|row| row.context("banking77 row")).collect()
-}
-
 /// A split of CLINC150 as (text, intent).
 pub(crate) fn clinc150(data: &Path, split: &str) -> Result<Vec<(String, String)>> {
     let path = data.join("clinc150").join("data_full.json");
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut splits: std::collections::BTreeMap<String, Vec<(String, String)>> = serde_json::from_str(&text)?;
     splits.remove(split).with_context(|| format!("{} has no split {split}", path.display()))
-}
-
-/// One file of our own corpus.
-pub(crate) fn support(path: &Path) -> Result<Vec<Support>> {
-    let rows = lines(path)?;
-    rows.iter()
-        .enumerate()
-        .map(|(number, line)| {
-            let row: Support =
-                serde_json::from_str(line).with_context(|| format!("{}:{}", path.display(), number + 1))?;
-            ensure!(
-                ["negative", "neutral", "positive"].contains(&row.sentiment.as_str())
-                    && ["none", "mild", "clear", "severe"].contains(&row.frustration.as_str()),
-                "{}:{}: unknown sentiment or frustration",
-                path.display(),
-                number + 1
-            );
-            Ok(row)
-        })
-        .collect()
 }

@@ -1,14 +1,24 @@
-//! Training and measuring the model: a sub-command's code, never in the server's path.
+//! Training the model: a sub-command's code, never in the server's path.
 //!
-//! The encoder stays frozen; small heads are trained on its cached features. Knows data sets,
-//! optimisers and figures; must not know prompts, conversations or storage.
+//! The lower layers stay the sentence encoder's; the mood layers above them and the heads are
+//! trained. Knows data sets, optimisers and figures; must not know prompts, conversations or storage.
 
 pub(crate) mod cache;
+pub(crate) mod calibrate;
+pub(crate) mod checkpoint;
 pub(crate) mod convert;
+pub(crate) mod corpus;
+pub(crate) mod counterfactual;
 pub(crate) mod data;
 pub(crate) mod evaluate;
 pub(crate) mod fit;
-pub(crate) mod metrics;
+pub(crate) mod joined;
+pub(crate) mod labels;
+pub(crate) mod network;
+pub(crate) mod optimiser;
 pub(crate) mod random;
 pub(crate) mod recipe;
 pub(crate) mod sets;
+#[cfg(test)]
+mod tests;
+pub(crate) mod tune;

@@ -177,7 +177,10 @@ pub(super) fn analysis(intents: &[(&str, f32, f32)], frustration: f32) -> Analys
         frustration,
         language: Some("en".to_owned()),
         intents: intents.iter().map(score).collect(),
+        trust: 0.0,
+        supported: true,
         sentences: Vec::new(),
+        evidence: None,
     }
 }
 

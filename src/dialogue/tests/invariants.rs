@@ -47,6 +47,8 @@ fn past() -> impl Strategy<Value = PastTurn> {
             answer: intent.clone(),
             intent,
             failed,
+            alone: four_digits(frustration),
+            gist: None,
         },
     )
 }
