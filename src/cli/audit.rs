@@ -2,7 +2,7 @@
 //! a bound is not kept, so that a release can depend on it.
 
 use super::reading::{self, digits, signed, table};
-use crate::measure::audit::{Bounds, DialectFigures, DimensionFigures, GroupFigures, Over, Report, audit};
+use crate::measure::audit::{Bounds, DialectFigures, DimensionFigures, GroupFigures, Over, Report, Tests, audit};
 use crate::measure::plot::{Dot, dots};
 use crate::measure::templates::Templates;
 use anyhow::{Result, bail};
@@ -90,18 +90,8 @@ fn text(model: &str, report: &Report) -> String {
             ));
         }
         if let Some(widest) = found.comparisons.first() {
-            let (frustration, negative) = (widest.tests.frustration, widest.tests.negative);
-            let cells = [
-                signed(frustration.mean),
-                signed(negative.mean),
-                digits(frustration.t),
-                p(frustration.p),
-                digits(frustration.d),
-            ];
-            rows.push(row(
-                format!("  widest: {} less {}", widest.first, widest.second),
-                &cells.each_ref().map(String::as_str),
-            ));
+            let title = format!("  widest: {} less {}", widest.first, widest.second);
+            rows.push(row(title, &cells(&widest.tests).each_ref().map(String::as_str)));
         }
         if let Some((high, low)) = found.words.first().zip(found.words.last()) {
             let title = format!("  widest words: {} less {}", high.word, low.word);
@@ -113,18 +103,17 @@ fn text(model: &str, report: &Report) -> String {
         rows.push(row(dialect.clone(), &[]));
         rows.push(row(format!("  {standard}"), &[&digits(of_standard.frustration), &digits(of_standard.negative)]));
         rows.push(row(format!("  {dialect}"), &[&digits(of_dialect.frustration), &digits(of_dialect.negative)]));
-        let (frustration, negative) = (tests.frustration, tests.negative);
-        let cells = [
-            signed(frustration.mean),
-            signed(negative.mean),
-            digits(frustration.t),
-            p(frustration.p),
-            digits(frustration.d),
-        ];
-        rows.push(row(format!("  difference over {} pairs", frustration.pairs), &cells.each_ref().map(String::as_str)));
+        let title = format!("  difference over {} pairs", tests.frustration.pairs);
+        rows.push(row(title, &cells(tests).each_ref().map(String::as_str)));
         rows.extend(by_mood.iter().map(|(mood, difference)| row(format!("    {mood}"), &[&signed(*difference)])));
     }
     table(&rows)
+}
+
+/// Differences, and the test of the one of frustration.
+fn cells(tests: &Tests) -> [String; 5] {
+    let Tests { frustration, negative } = tests;
+    [signed(frustration.mean), signed(negative.mean), digits(frustration.t), p(frustration.p), digits(frustration.d)]
 }
 
 /// A p value; below a thousandth, its digits say nothing more.

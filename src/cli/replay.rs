@@ -8,8 +8,9 @@
 use crate::config::find_models;
 use crate::dialogue::{DialogueState, Prompts, decide};
 use crate::domain::{ActionKind, Analysis, State};
-use crate::nlu::{self, IntentExamples, Nlu, Options};
+use crate::nlu::{self, Nlu, Options};
 use crate::prompt_files;
+use crate::serve::intent_examples;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::{Deserialize, Serialize};
@@ -90,11 +91,7 @@ pub struct TurnOutcome {
 /// # Errors
 /// If the model folder is damaged; a missing one means rules.
 pub fn start_reader(prompts: &Prompts, models: Option<PathBuf>, threads: usize) -> Result<Nlu, nlu::Error> {
-    let examples = |intent: &crate::dialogue::prompts::Intent| IntentExamples {
-        name: intent.name.clone(),
-        phrases: intent.examples.clone(),
-    };
-    Nlu::start(Options { models, intents: prompts.intents().iter().map(examples).collect(), queue: 8, threads })
+    Nlu::start(Options { models, intents: intent_examples(prompts), queue: 8, threads })
 }
 
 /// Runs one conversation and gives an outcome per customer turn.

@@ -1,7 +1,6 @@
 //! `candor train`: makes a model folder from an encoder and data, adapts one to a user's labels, or
 //! measures one.
 
-use crate::nlu::IntentExamples;
 use crate::nlu::bert::{embed, examples, load_encoder, load_heads};
 use crate::nlu::bundle::{self, Bundle, ENCODER, HEADS, Section};
 use crate::nlu::encoder::MOOD_LAYERS;
@@ -9,6 +8,7 @@ use crate::nlu::heads::{Dense, Heads};
 use crate::nlu::phrases::Phrases;
 use crate::nlu::weights;
 use crate::prompt_files;
+use crate::serve::intent_examples;
 use crate::train::cache::Cache;
 use crate::train::network::{HEADS as HEAD_SIZES, Shape};
 use crate::train::recipe::Folders;
@@ -188,9 +188,7 @@ fn change<T>(args: &Args, change: impl FnOnce(&Cache, &mut Heads, &mut Section) 
 
 fn remember_phrases(args: &Args) -> Result<()> {
     let prompts = prompt_files::load(args.prompts.as_deref())?;
-    let intents = prompts.intents().iter();
-    let intents: Vec<IntentExamples> =
-        intents.map(|intent| IntentExamples { name: intent.name.clone(), phrases: intent.examples.clone() }).collect();
+    let intents = intent_examples(&prompts);
     let phrases: Vec<(String, usize)> = intents.iter().enumerate().flat_map(examples).collect();
     let phrases: Vec<&str> = phrases.iter().map(|(text, _)| text.as_str()).collect();
     let mut bundle = Bundle::read(&args.out)?;
