@@ -10,7 +10,7 @@ use crate::dialogue::Prompts;
 use crate::nlu::Nlu;
 use crate::store::Store;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -36,8 +36,13 @@ pub struct App {
     pub desk: Desk,
     /// Guards of the accounts.
     pub accounts: Accounts,
+    /// Wakes the task that tells who waits of their place.
+    pub queue_news: Notify,
     /// Order of turns within a conversation.
     pub turns: TurnOrder,
+    /// Room for turns that are being read and decided: more at a time would only take the processor away from
+    /// messages that are waiting to be stored.
+    pub judging: Semaphore,
     /// Room for customers' sockets.
     pub sockets: Arc<Semaphore>,
     /// Room for desks, apart, so that customers cannot lock staff out.

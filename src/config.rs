@@ -28,11 +28,14 @@ pub struct Config {
     /// Start without the demo shop and its day of sample conversations.
     #[arg(long, env = "CANDOR_NO_DEMO")]
     pub no_demo: bool,
-    /// Threads for the model; 0 means one per core.
-    #[arg(long, env = "CANDOR_THREADS", default_value_t = 0)]
+    /// Address on which Prometheus finds /metrics, for example 127.0.0.1:9100, apart from customers; without it nothing is counted.
+    #[arg(long, env = "CANDOR_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
+    /// Threads that read texts; 0 means one per core, which leaves none for everything else.
+    #[arg(long, env = "CANDOR_THREADS", default_value_t = 1)]
     pub threads: usize,
     /// Texts that may wait for the model before further turns are read by rules.
-    #[arg(long, env = "CANDOR_MODEL_QUEUE", default_value_t = 256)]
+    #[arg(long, env = "CANDOR_MODEL_QUEUE", default_value_t = 64)]
     pub model_queue: usize,
     /// Customers' open sockets at most; further ones are refused.
     #[arg(long, env = "CANDOR_SOCKETS", default_value_t = 10_000)]

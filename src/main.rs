@@ -31,31 +31,43 @@ enum Command {
     Intents(cli::intents::Args),
     /// Check that the model reads people alike; fails where a bound is not kept
     Audit(cli::audit::Args),
+    /// Measure how fast the model reads on this machine
+    Bench(cli::bench::Args),
     /// Train and measure the model
     Train(cli::train::Args),
     /// Staff accounts
     User(cli::user::Args),
 }
 
-/// What the process must find in its environment when it starts.
-///
-/// candle takes its thread counts from there alone, and without them reads /proc/cpuinfo for every
-/// product of matrices; passes run side by side here, one thread each. glibc hands large blocks back
-/// to the system and gets them anew, zeroed, for every tensor, unless it is told to keep them.
-const ENVIRONMENT: [(&str, &str); 5] = [
-    ("RAYON_NUM_THREADS", "1"),
-    ("CANDLE_NUM_THREADS", "1"),
+/// What the process must find in its environment when it starts: candle takes its thread counts from there
+/// alone, and without them reads /proc/cpuinfo for every product of matrices; passes run side by side here, one
+/// thread each.
+const THREADS: [(&str, &str); 2] = [("RAYON_NUM_THREADS", "1"), ("CANDLE_NUM_THREADS", "1")];
+/// For serving: glibc hands large blocks back to the system at once. What loading needed would stay resident
+/// otherwise, twice as much as all that is kept.
+const LEAN: [(&str, &str); 2] = [("MALLOC_MMAP_THRESHOLD_", "131072"), ("MALLOC_TRIM_THRESHOLD_", "131072")];
+/// For training: it keeps them, instead of having them zeroed anew for every tensor.
+const SWIFT: [(&str, &str); 3] = [
     ("MALLOC_MMAP_THRESHOLD_", "1073741824"),
     ("MALLOC_TRIM_THRESHOLD_", "1073741824"),
     ("MALLOC_TOP_PAD_", "16777216"),
 ];
 
-/// Starts the program again in its own place with [`ENVIRONMENT`], unless it is there already. If
+impl Command {
+    fn memory(&self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Train(_) => &SWIFT,
+            _ => &LEAN,
+        }
+    }
+}
+
+/// Starts the program again in its own place with the environment that it needs, unless it is there already. If
 /// that fails the program runs as it is, only slower.
 #[cfg(unix)]
-fn settle_environment() {
+fn settle_environment(memory: &[(&str, &str)]) {
     use std::os::unix::process::CommandExt;
-    let missing = ENVIRONMENT.iter().filter(|(name, _)| std::env::var_os(name).is_none());
+    let missing = THREADS.iter().chain(memory).filter(|(name, _)| std::env::var_os(name).is_none());
     let missing: Vec<_> = missing.copied().collect();
     if let (false, Ok(program)) = (missing.is_empty(), std::env::current_exe()) {
         let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).envs(missing).exec();
@@ -64,18 +76,20 @@ fn settle_environment() {
 }
 
 #[cfg(not(unix))]
-fn settle_environment() {}
+fn settle_environment(_: &[(&str, &str)]) {}
 
 fn main() -> ExitCode {
-    settle_environment();
     let cli = Cli::parse();
-    let outcome = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+    let command = cli.command.unwrap_or(Command::Serve(cli.serve));
+    settle_environment(command.memory());
+    let outcome = match command {
         Command::Serve(config) => serve_until_stopped(config),
         Command::Analyze(args) => cli::analyze::run(&args),
         Command::Replay(args) => cli::replay::run(&args),
         Command::Eval(args) => cli::eval::run(&args),
         Command::Intents(args) => cli::intents::run(&args),
         Command::Audit(args) => cli::audit::run(&args),
+        Command::Bench(args) => cli::bench::run(&args),
         Command::Train(args) => cli::train::run(&args),
         Command::User(args) => cli::user::run(&args),
     };

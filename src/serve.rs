@@ -1,23 +1,28 @@
 //! Starting and stopping the server.
 
 use crate::app::{App, Shared};
-use crate::chat::{accounts, lookup, sample_day, upkeep};
+use crate::chat::{accounts, handoff, lookup, sample_day, upkeep};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::nlu::{self, IntentExamples, Nlu};
 use crate::store::{self, Store};
-use crate::{http, prompt_files};
+use crate::{http, prompt_files, telemetry};
 use axum::serve::ListenerExt as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Open desks at most.
 const DESKS: usize = 1_000;
+/// Turns that are read and decided at a time.
+const JUDGED: usize = 32;
+/// How often values of histograms are sorted into their buckets.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// How long a stop waits for work in progress.
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -50,6 +55,9 @@ pub enum Error {
     /// The network failed.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// The metrics cannot be served.
+    #[error("metrics: {0}")]
+    Metrics(String),
     /// A start-up task ended unexpectedly.
     #[error("start-up was interrupted")]
     Interrupted,
@@ -79,6 +87,7 @@ pub async fn start(config: Config, listener: &TcpListener, clock: Clock) -> Resu
         intents: intent_examples(&prompts),
         queue: config.model_queue,
         threads: config.threads,
+        engine: nlu::Engine::default(),
     };
     let model = tokio::task::spawn_blocking(move || Nlu::start(options));
     let store = open_store(&config, clock.clone()).await?;
@@ -93,7 +102,9 @@ pub async fn start(config: Config, listener: &TcpListener, clock: Clock) -> Resu
         lookups: lookup::client()?,
         desk: Default::default(),
         accounts: Default::default(),
+        queue_news: Notify::new(),
         turns: Default::default(),
+        judging: Semaphore::new(JUDGED),
         sockets: Arc::new(Semaphore::new(config.sockets)),
         desk_sockets: Arc::new(Semaphore::new(DESKS)),
         clock,
@@ -102,7 +113,34 @@ pub async fn start(config: Config, listener: &TcpListener, clock: Clock) -> Resu
         config,
     });
     let setup_token = accounts::open_setup(&app).await?;
+    if let Some(address) = app.config.metrics_listen {
+        serve_metrics(&app, address).await?;
+    }
     Ok(Started { app, setup_token, took: begin.elapsed() })
+}
+
+/// Counts, and serves what is counted.
+async fn serve_metrics(app: &Shared, address: SocketAddr) -> Result<(), Error> {
+    let counted = telemetry::metrics().map_err(Error::Metrics)?;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| Error::Metrics(format!("cannot listen on {address}: {error}")))?;
+    let (stop, router) = (app.stop.clone(), http::metrics_router(counted.clone()));
+    app.tasks.spawn(async move {
+        let stopped = stop.clone();
+        let served = axum::serve(listener, router).with_graceful_shutdown(async move { stopped.cancelled().await });
+        if let Err(error) = served.await {
+            tracing::error!(%error, "the metrics are served no more");
+        }
+    });
+    let stop = app.stop.clone();
+    app.tasks.spawn(async move {
+        // Values of histograms wait to be sorted into their buckets, also when nobody asks for them.
+        while tokio::time::timeout(METRICS_UPKEEP, stop.cancelled()).await.is_err() {
+            counted.run_upkeep();
+        }
+    });
+    Ok(())
 }
 
 /// What the intent classifier learns from: the example phrases of every intent.
@@ -131,6 +169,7 @@ async fn open_store(config: &Config, clock: Clock) -> Result<Store, Error> {
 /// If the network fails.
 pub async fn run(app: Shared, listener: TcpListener) -> Result<(), Error> {
     app.tasks.spawn(upkeep::run(Arc::clone(&app)));
+    app.tasks.spawn(handoff::follow_queue(Arc::clone(&app)));
     if !app.config.no_demo {
         let app = Arc::clone(&app);
         // Beside the server, whose demo shop the bot asks about orders.

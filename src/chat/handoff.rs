@@ -3,10 +3,11 @@
 //! tells everybody.
 
 use super::{Error, Result, text, turn};
-use crate::app::App;
+use crate::app::{App, Shared};
 use crate::bus::Signal;
 use crate::domain::{Agent, AgentId, Author, ConversationId, EventKind, Presence, Visibility};
-use crate::store::{self, Appended, Change, Guard, NewEvent};
+use crate::store::{Appended, Change, Guard, NewEvent};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Takes a conversation from the queue, over from the bot, or from a colleague who has no desk open
@@ -47,7 +48,7 @@ pub async fn transfer(app: &App, agent: &Agent, conversation: ConversationId, to
 /// # Errors
 /// `NotOwner` if the agent does not have it.
 pub async fn return_to_bot(app: &App, agent: &Agent, conversation: ConversationId) -> Result<Appended> {
-    let mut dialogue = turn::load_dialogue(app, conversation).await?;
+    let (_, mut dialogue) = turn::load(app, conversation).await?;
     dialogue.returned_by_agent();
     let dialogue = serde_json::to_value(&dialogue).unwrap_or_default();
     let change = Change::ReturnToBot { agent: agent.id, dialogue };
@@ -116,17 +117,38 @@ async fn change_owner(
 ) -> Result<Appended> {
     let appended = app.store.change_owner(conversation, change, text, app.clock.now()).await?;
     turn::announce(app, conversation);
-    announce_queue(app).await?;
+    announce_queue(app);
     Ok(appended)
 }
 
-/// Tells everybody who waits that their place may have changed.
-///
-/// # Errors
-/// If storage fails.
-pub async fn announce_queue(app: &App) -> store::Result<()> {
-    for waiting in app.store.queued().await? {
-        app.bus.publish(&Signal::Queue(waiting));
+/// Has everybody who waits told that their place may have changed: at once if they have not been told lately.
+pub fn announce_queue(app: &App) {
+    app.queue_news.notify_one();
+}
+
+/// Least time between two announcements of the queue, and what each one who waits adds to it: a place read anew for
+/// everybody at each change would be the more work the longer the queue is.
+const QUEUE_PAUSE: Duration = Duration::from_millis(500);
+const PAUSE_EACH: Duration = Duration::from_millis(2);
+
+/// Announces the queue whenever it has changed, until the server stops.
+pub async fn follow_queue(app: Shared) {
+    let changed = async {
+        loop {
+            app.queue_news.notified().await;
+            let mut pause = QUEUE_PAUSE;
+            match app.store.queued().await {
+                Ok(waiting) => {
+                    pause += PAUSE_EACH * u32::try_from(waiting.len()).unwrap_or(u32::MAX);
+                    waiting.into_iter().for_each(|id| app.bus.publish(&Signal::Queue(id)));
+                }
+                Err(error) => tracing::error!(%error, "the queue could not be announced"),
+            }
+            tokio::time::sleep(pause).await;
+        }
+    };
+    tokio::select! {
+        () = app.stop.cancelled() => {}
+        () = changed => {}
     }
-    Ok(())
 }

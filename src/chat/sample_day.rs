@@ -160,12 +160,10 @@ impl<'a> Stage<'a> {
         let mut event = NewEvent::new(kind, Author::Customer, self.now);
         event.text.clone_from(&line.text);
         let appended = self.app.store.append(self.id, Guard::Open, event).await?;
-        let (Some(conversation), Some(event)) =
-            (self.app.store.conversation(self.id).await?, self.app.store.event(self.id, appended.seq).await?)
-        else {
-            return Ok(());
-        };
-        let mut write = turn::decide(self.app, &conversation, &event, true).await?;
+        let (conversation, memory) = turn::load(self.app, self.id).await?;
+        let Some(event) = self.app.store.event(self.id, appended.seq).await? else { return Ok(()) };
+        let judging = turn::Judging::wait(self.app).await?;
+        let mut write = turn::decide(self.app, &conversation, &memory, &event, true, judging).await?;
         self.now = self.now.after(BOT_DELAY);
         write.record.at = self.now;
         self.app.store.record_turn(write).await?;

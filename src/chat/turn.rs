@@ -9,8 +9,9 @@ use crate::domain::{ActionKind, Analysis, Author, Conversation, ConversationId, 
 use crate::store::{self, Appended, BotMessage, Guard, NewEvent, NextState, TurnOutcome, TurnWrite};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::SemaphorePermit;
 use uuid::Uuid;
 
 /// Keeps the turns of one conversation in order: one at a time, also when several arrive at once.
@@ -20,14 +21,32 @@ pub struct TurnOrder {
 }
 
 impl TurnOrder {
-    async fn take(&self, id: ConversationId) -> tokio::sync::OwnedMutexGuard<()> {
-        let lock = {
-            let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
-            // Nobody else holds a lock that only the map knows.
-            locks.retain(|_, lock| Arc::strong_count(lock) > 1);
-            Arc::clone(locks.entry(id).or_default())
-        };
-        lock.lock_owned().await
+    async fn take(&self, id: ConversationId) -> OwnTurn<'_> {
+        let lock = Arc::clone(self.locks().entry(id).or_default());
+        OwnTurn { order: self, id, held: Some(lock.lock_owned().await) }
+    }
+
+    /// The map is only ever locked for one step, so a poisoned lock holds a sound map.
+    fn locks(&self) -> MutexGuard<'_, HashMap<ConversationId, Arc<tokio::sync::Mutex<()>>>> {
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A conversation's turn, until it is dropped.
+struct OwnTurn<'a> {
+    order: &'a TurnOrder,
+    id: ConversationId,
+    held: Option<tokio::sync::OwnedMutexGuard<()>>,
+}
+
+impl Drop for OwnTurn<'_> {
+    fn drop(&mut self) {
+        self.held.take();
+        let mut locks = self.order.locks();
+        // Nobody else holds or wants a lock that only the map knows.
+        if locks.get(&self.id).is_some_and(|lock| Arc::strong_count(lock) == 1) {
+            locks.remove(&self.id);
+        }
     }
 }
 
@@ -82,48 +101,82 @@ pub fn answer_later(app: &Shared, conversation: ConversationId) {
 /// Storage errors. The model's failures are none: rules read the turn then.
 pub async fn answer(app: &App, id: ConversationId) -> Result<()> {
     let _turn = app.turns.take(id).await;
-    for seq in app.store.unread_turns(id).await? {
-        answer_one(app, id, seq).await?;
+    let mut first = Some(Judging::wait(app).await?);
+    for event in app.store.unread_turns(id).await? {
+        let judging = match first.take() {
+            Some(judging) => judging,
+            None => Judging::wait(app).await?,
+        };
+        answer_one(app, &event, judging).await?;
     }
     Ok(())
 }
 
-async fn answer_one(app: &App, id: ConversationId, seq: i64) -> Result<()> {
-    let conversation = app.store.conversation(id).await?.ok_or(store::Error::NotFound)?;
-    let event = app.store.event(id, seq).await?.ok_or(store::Error::NotFound)?;
+/// Leave to read and decide a turn.
+pub struct Judging<'a> {
+    /// Since when it was waited for.
+    since: Instant,
+    _room: SemaphorePermit<'a>,
+}
+
+impl<'a> Judging<'a> {
+    /// Waits for room.
+    ///
+    /// # Errors
+    /// [`store::Error::Busy`] when the server stops.
+    pub async fn wait(app: &'a App) -> Result<Self> {
+        let since = Instant::now();
+        let room = app.judging.acquire().await.map_err(|_| store::Error::Busy)?;
+        Ok(Self { since, _room: room })
+    }
+}
+
+async fn answer_one(app: &App, event: &Event, judging: Judging<'_>) -> Result<()> {
+    let id = event.conversation_id;
+    let (conversation, memory) = load(app, id).await?;
     if conversation.state.is_bot() {
         app.bus.publish(&Signal::Typing(id, Author::Bot, Some(app.prompts.business().bot_name.clone())));
     }
-    let write = decide(app, &conversation, &event, app.desk.is_staffed()).await?;
+    let write = decide(app, &conversation, &memory, event, app.desk.is_staffed(), judging).await?;
     let queued = write.next.as_ref().is_some_and(|next| next.state == State::Queued);
     let outcome = app.store.record_turn(write).await?;
     announce(app, id);
     if queued && outcome == TurnOutcome::Answered {
-        handoff::announce_queue(app).await?;
+        handoff::announce_queue(app);
     }
     Ok(())
 }
 
-/// Reads and decides one customer event, without storing anything. `staffed` is whether anybody is
+/// Reads and decides one customer event, without storing anything. `memory` is the bot's, `staffed` is whether anybody is
 /// at the desk, which a hand-over says.
 ///
 /// # Errors
 /// Storage errors.
-pub async fn decide(app: &App, conversation: &Conversation, event: &Event, staffed: bool) -> Result<TurnWrite> {
+pub async fn decide(
+    app: &App,
+    conversation: &Conversation,
+    memory: &DialogueState,
+    event: &Event,
+    staffed: bool,
+    judging: Judging<'_>,
+) -> Result<TurnWrite> {
     let prompts = &app.prompts;
     let button = event.kind == EventKind::HumanRequest;
     let typed = event.text.as_deref().unwrap_or_default();
-    let memory = load_dialogue(app, conversation.id).await?;
     let analysis = if button {
         // The button needs no model, so it works when the model does not.
         Analysis::unread()
     } else {
+        // The wait for room counts: a turn that came too late for the model is read by rules.
         let deadline = Duration::from_millis(prompts.policy().analysis.deadline_ms);
+        let deadline = deadline.saturating_sub(judging.since.elapsed());
         let mut analysis = app.nlu.analyze_or_rules(typed, deadline).await;
         app.nlu.read_in_context(&mut analysis, &memory.context());
         analysis
     };
     let decision = dialogue::decide(&memory.turn(typed, button, conversation.state), &analysis, prompts);
+    // A look-up waits for somebody else's system, which must not hold up other turns.
+    drop(judging);
     let outcome = match decision.reply.lookup() {
         Some((lookup, slots)) => Some(lookup::fetch(app, lookup, slots).await),
         None => None,
@@ -138,13 +191,14 @@ pub async fn decide(app: &App, conversation: &Conversation, event: &Event, staff
     })
 }
 
-/// The bot's memory of the dialogue; a fresh one if it has none.
+/// A conversation and the bot's memory of its dialogue; a fresh one if it has none.
 ///
 /// # Errors
-/// Storage errors.
-pub async fn load_dialogue(app: &App, conversation: ConversationId) -> Result<DialogueState> {
-    let stored = app.store.dialogue(conversation).await?;
-    Ok(stored.and_then(|stored| serde_json::from_value(stored).ok()).unwrap_or_default())
+/// `NotFound`; storage errors.
+pub async fn load(app: &App, id: ConversationId) -> Result<(Conversation, DialogueState)> {
+    let (conversation, stored) = app.store.conversation_with_dialogue(id).await?.ok_or(store::Error::NotFound)?;
+    let memory = stored.and_then(|stored| serde_json::from_value(stored).ok()).unwrap_or_default();
+    Ok((conversation, memory))
 }
 
 fn record(app: &App, event: &Event, analysis: &Analysis, decision: &Decision) -> TurnRecord {

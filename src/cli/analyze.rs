@@ -5,7 +5,7 @@ use crate::config::find_models;
 use crate::dialogue::understand;
 use crate::domain::analysis::EMOTIONS;
 use crate::domain::{Analysis, IntentScore, Sentiment, Source};
-use crate::nlu::{IntentExamples, Nlu, Options};
+use crate::nlu::{Engine, IntentExamples, Nlu, Options};
 use crate::prompt_files;
 use anyhow::{Context, Result, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> Result<()> {
         .map(|intent| IntentExamples { name: intent.name.clone(), phrases: intent.examples.clone() })
         .collect();
     let models = find_models(args.models.as_deref());
-    let nlu = Nlu::start(Options { models, intents, queue: 1, threads: args.threads })?;
+    let nlu = Nlu::start(Options { models, intents, queue: 1, threads: args.threads, engine: Engine::default() })?;
     let status = nlu.status();
     if status.source == Source::Rules {
         eprintln!("candor: keyword rules read the texts ({})", status.reason.unwrap_or_default());
@@ -252,7 +252,8 @@ mod tests {
     #[test]
     fn each_text_gives_one_line_in_order() {
         let intents = vec![IntentExamples { name: "hours".to_owned(), phrases: vec!["when are you open".to_owned()] }];
-        let nlu = Nlu::start(Options { models: None, intents, queue: 1, threads: 1 }).unwrap();
+        let nlu =
+            Nlu::start(Options { models: None, intents, queue: 1, threads: 1, engine: Engine::default() }).unwrap();
         let input: Vec<Result<String>> = (0..150).map(|at| Ok(format!("when are you open, number {at}"))).collect();
         let mut output = Vec::new();
         let accept = |analysis: &Analysis| analysis.intents.first().cloned();
@@ -280,7 +281,9 @@ mod tests {
                 Ok(())
             }
         }
-        let nlu = Nlu::start(Options { models: None, intents: Vec::new(), queue: 1, threads: 1 }).unwrap();
+        let nlu =
+            Nlu::start(Options { models: None, intents: Vec::new(), queue: 1, threads: 1, engine: Engine::default() })
+                .unwrap();
         let texts = std::iter::once(Ok("hello".to_owned()));
         analyze(texts, Gone, |texts| Ok(nlu.analyze_batch_blocking(texts)?), |_| None).unwrap();
     }

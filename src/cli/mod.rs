@@ -3,6 +3,7 @@
 pub mod analyze;
 pub mod audit;
 pub mod banner;
+pub mod bench;
 pub mod eval;
 pub mod intents;
 mod reading;

@@ -91,7 +91,8 @@ pub struct TurnOutcome {
 /// # Errors
 /// If the model folder is damaged; a missing one means rules.
 pub fn start_reader(prompts: &Prompts, models: Option<PathBuf>, threads: usize) -> Result<Nlu, nlu::Error> {
-    Nlu::start(Options { models, intents: intent_examples(prompts), queue: 8, threads })
+    let intents = intent_examples(prompts);
+    Nlu::start(Options { models, intents, queue: 8, threads, engine: nlu::Engine::default() })
 }
 
 /// Runs one conversation and gives an outcome per customer turn.

@@ -1,24 +1,27 @@
 //! `candor train`: makes a model folder from an encoder and data, adapts one to a user's labels, or
 //! measures one.
 
-use crate::nlu::bert::{embed, examples, load_encoder, load_heads};
+use crate::nlu::bert::{self, embed, examples, fit_key, load_encoder, load_heads, load_reference};
 use crate::nlu::bundle::{self, Bundle, ENCODER, HEADS, Section};
 use crate::nlu::encoder::MOOD_LAYERS;
 use crate::nlu::heads::{Dense, Heads};
 use crate::nlu::phrases::Phrases;
-use crate::nlu::weights;
+use crate::nlu::{Engine, weights};
 use crate::prompt_files;
 use crate::serve::intent_examples;
 use crate::train::cache::Cache;
 use crate::train::network::{HEADS as HEAD_SIZES, Shape};
 use crate::train::recipe::Folders;
 use crate::train::tune::Settings;
-use crate::train::{convert, corpus, counterfactual, evaluate, labels, recipe};
+use crate::train::{convert, corpus, counterfactual, evaluate, labels, recipe, smoothing};
 use anyhow::{Context, Result};
 use candle_core::Tensor;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+
+#[cfg(test)]
+mod tests;
 
 /// Name of the model that this recipe makes.
 const NAME: &str = "support-minilm";
@@ -72,8 +75,8 @@ pub struct Args {
     /// Train nothing: print the figures of the model in --out
     #[arg(long, conflicts_with_all = ["heads", "encoder", "labels"])]
     pub evaluate: bool,
-    /// Train nothing: compute the embeddings of the prompts' example phrases once and keep them in --out,
-    /// so that the server starts sooner
+    /// Train no model: compute the embeddings of the prompts' example phrases and fit the intents on them once
+    /// and keep both in --out, so that the server starts sooner
     #[arg(long, conflicts_with_all = ["heads", "encoder", "labels", "evaluate"])]
     pub phrases: bool,
     /// With --phrases: the folder of the prompts, instead of the built-in ones
@@ -101,6 +104,7 @@ pub fn run(args: &Args) -> Result<()> {
         if !args.heads {
             tune(args, &folders)?;
         }
+        smoothing::smooth(&args.out, &args.corpus, args.threads)?;
         change(args, |cache, heads, section| {
             *heads = recipe::fit_heads(cache, &folders, args.seed)?;
             recipe::calibrate(cache, heads, section, &folders)
@@ -126,9 +130,12 @@ fn tune(args: &Args, folders: &Folders<'_>) -> Result<()> {
     let mut bundle = Bundle::read(&args.out)?;
     let mut start = weights::read(bundle.content(ENCODER)).map_err(|error| bundle.refuse(ENCODER, error))?;
     start.retain(|name, _| !name.starts_with(MOOD_LAYERS));
+    let stored = weights::read_stored(bundle.content(ENCODER)).map_err(|error| bundle.refuse(ENCODER, error))?;
+    let mut factors = stored.factors();
+    factors.retain(|name, _| !name.starts_with(MOOD_LAYERS));
     let (config, section) = (bundle.bert.clone(), bundle.section.clone());
     let key = format!("{} {} {} {}", fingerprint(&start)?, args.seed, args.epochs, corpus_digest(folders)?);
-    let encoder = load_encoder(&mut bundle, args.threads)?;
+    let (tokenizer, reference) = load_reference(&mut bundle, args.threads)?;
     let shape = Shape {
         config,
         shared: section.shared_layers,
@@ -145,9 +152,9 @@ fn tune(args: &Args, folders: &Folders<'_>) -> Result<()> {
         checkpoint: 250,
         seed: args.seed,
     };
-    let layers = recipe::tune_layers(&encoder, &start, &shape, &settings, folders, &key)?;
+    let layers = recipe::tune_layers((&tokenizer, &reference), &start, &shape, &settings, folders, &key)?;
     let tensors: BTreeMap<String, Tensor> = start.into_iter().chain(layers).collect();
-    std::fs::write(args.out.join(ENCODER), weights::write(&tensors, true)?)?;
+    std::fs::write(args.out.join(ENCODER), weights::write_compact(&tensors, &factors)?)?;
     write_empty_heads(args, shape.config.hidden_size * shape.pooled.len())
 }
 
@@ -171,7 +178,7 @@ fn write_empty_heads(args: &Args, width: usize) -> Result<()> {
 }
 
 fn write_heads(args: &Args, heads: &Heads) -> Result<()> {
-    std::fs::write(args.out.join(HEADS), weights::write(&heads.tensors()?, false)?)?;
+    std::fs::write(args.out.join(HEADS), weights::write(&heads.tensors()?)?)?;
     Ok(bundle::seal(&args.out)?)
 }
 
@@ -192,11 +199,16 @@ fn remember_phrases(args: &Args) -> Result<()> {
     let phrases: Vec<(String, usize)> = intents.iter().enumerate().flat_map(examples).collect();
     let phrases: Vec<&str> = phrases.iter().map(|(text, _)| text.as_str()).collect();
     let mut bundle = Bundle::read(&args.out)?;
-    let encoder = load_encoder(&mut bundle, args.threads)?;
+    let encoder = load_encoder(&mut bundle, (Engine::default(), args.threads))?;
     let embeddings = embed(&encoder, &phrases)?;
     let remembered: Vec<(&str, Vec<f32>)> = phrases.into_iter().zip(embeddings).collect();
-    Phrases::write(&args.out, &bundle.encoder, &remembered)?;
-    println!("{} phrases are remembered in {}", remembered.len(), args.out.display());
+    // Written and read back before the fit, which is to be that of a start: on meanings that were rounded.
+    Phrases::write(&args.out, &bundle.encoder, &remembered, None)?;
+    let known = Phrases::read(&args.out, &bundle.encoder);
+    let key = fit_key(&bundle.encoder, &intents);
+    let fit = bert::fit(&encoder, &intents, &known, &key)?.fitted();
+    Phrases::write(&args.out, &bundle.encoder, &remembered, Some((&key, &fit)))?;
+    println!("{} phrases and the fit on them are remembered in {}", remembered.len(), args.out.display());
     Ok(())
 }
 
@@ -205,7 +217,7 @@ fn open_cache(args: &Args, bundle: &mut Bundle) -> Result<Cache> {
     let mut key = Sha256::new();
     key.update(&bundle.encoder);
     key.update(format!("{:?} {}", bundle.section.mood_layers, bundle.section.max_tokens));
-    let encoder = load_encoder(bundle, args.threads)?;
+    let encoder = load_encoder(bundle, (Engine::default(), args.threads))?;
     let folder = args.work.join("features");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     Ok(Cache { folder: Some(folder), key: bundle::hex(&key.finalize()), encoder })

@@ -5,7 +5,7 @@
 //! thresholds. Reads values of `domain` only; it must not know where texts come from, how they
 //! were analysed, or who is at a desk.
 //!
-//! One turn passes through the files in this order: `rules` (patterns over the words),
+//! One turn passes through the files in this order: `rules` (patterns over the words, behind `prefilter`),
 //! `understanding` (scores to an intent), `reading` (what it means after an offer or a question),
 //! `answering` (what the bot would say), `escalation` (whether a person is needed), and after the
 //! decision `state` (what is remembered) and `render` (the words).
@@ -13,6 +13,7 @@
 mod answering;
 mod escalation;
 pub mod policy;
+mod prefilter;
 pub mod prompts;
 mod reading;
 pub mod render;
@@ -197,8 +198,9 @@ pub fn decide(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> Decisi
     if !turn.state.is_bot() {
         return silent(turn, analysis, prompts, mood);
     }
-    let hits = prompts.rules().hits(&normalise(turn.text));
-    let reading = reading::read(turn, analysis, prompts);
+    let text = normalise(turn.text);
+    let (hits, cues) = prompts.rules().search(&text);
+    let reading = reading::read(turn, &text, cues, analysis, prompts);
     let candidate = answering::answer(turn, &reading, prompts);
     let figures = escalation::figures(turn, analysis, &candidate, prompts.policy());
     let (by, verdict) = verdict(turn, analysis, prompts, &hits, &reading, &figures);

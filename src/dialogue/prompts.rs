@@ -85,10 +85,10 @@ impl Prompts {
         self.by_name.get(name).and_then(|index| self.intents.get(*index))
     }
 
-    /// The intent whose title a button said, compared without case and punctuation marks of keyboards.
+    /// The intent whose title a button said: a normalised text, so that neither case nor keyboards matter.
     #[must_use]
     pub fn intent_by_title(&self, text: &str) -> Option<&Intent> {
-        self.by_title.get(&normalise(text)).and_then(|index| self.intents.get(*index))
+        self.by_title.get(text).and_then(|index| self.intents.get(*index))
     }
 
     /// The first intent of a kind. Every kind has one; the check at load saw to that.
@@ -215,7 +215,7 @@ fn read(files: &BTreeMap<String, String>, faults: &mut Faults) -> Option<Prompts
     let (reasons, handoff) =
         replies::check_handoff(handoff.source, &handoff.raw, &rules.raw.reasons(), &constants, faults);
     let codes: Vec<&str> = reasons.keys().map(String::as_str).collect();
-    let rules = rules.raw.check(rules.source, &codes, faults);
+    let rules = rules.raw.check(rules.source, &codes, faults)?;
     let index =
         |key: fn(&Intent) -> String| intents.iter().enumerate().map(|(index, intent)| (key(intent), index)).collect();
     Some(Prompts {

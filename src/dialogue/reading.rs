@@ -52,12 +52,10 @@ pub(super) struct Reading {
     pub(super) probability: f32,
 }
 
-/// Reads one turn.
-pub(super) fn read(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> Reading {
-    let text = normalise(turn.text);
-    let cues = prompts.rules().cues(&text);
+/// Reads one turn: `text` is its text, normalised, and `cues` are those in it.
+pub(super) fn read(turn: &Turn<'_>, text: &str, cues: Vec<Cue>, analysis: &Analysis, prompts: &Prompts) -> Reading {
     let understanding = understand(analysis, prompts.policy());
-    let context = Context { turn, analysis, prompts, text: &text, cues: &cues, understanding: &understanding };
+    let context = Context { turn, analysis, prompts, text, cues: &cues, understanding: &understanding };
     let (meaning, how) = context.meaning();
     let probability = match (how, &meaning) {
         (How::Gates | How::Sentence, Meaning::Intent(name)) => highest(analysis, name),

@@ -3,6 +3,7 @@
 //! Patterns see normalised text, so that a curly quote or a capital letter hides nothing from
 //! them. What a hit leads to is decided in `escalation` and `reading`.
 
+use super::prefilter::{Finder, Need};
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
@@ -60,23 +61,41 @@ pub(super) enum Cue {
     Second,
 }
 
+/// A text, and which literals of all patterns it holds.
+struct Searched<'t> {
+    text: &'t str,
+    found: Vec<bool>,
+}
+
+/// One pattern.
+#[derive(Clone, Debug)]
+pub(super) struct Pattern {
+    pub(super) regex: Regex,
+    /// What a text must hold to be worth searching.
+    pub(super) need: Option<Need>,
+}
+
+impl Pattern {
+    /// The first part of the text that matches.
+    fn find<'t>(&self, searched: &Searched<'t>) -> Option<&'t str> {
+        let worth = self.need.as_ref().is_none_or(|need| need.is_met(&searched.found));
+        worth.then(|| self.regex.find(searched.text)).flatten().map(|hit| hit.as_str())
+    }
+}
+
 /// Patterns of which one must match, unless one of the others does.
 #[derive(Clone, Debug)]
 pub(super) struct Patterns {
-    any: Vec<Regex>,
-    unless: Vec<Regex>,
+    pub(super) any: Vec<Pattern>,
+    pub(super) unless: Vec<Pattern>,
 }
 
 impl Patterns {
-    /// The part of the (normalised) text that matched.
-    fn find<'t>(&self, text: &'t str) -> Option<&'t str> {
-        let hit = self.any.iter().find_map(|pattern| pattern.find(text))?;
-        let excused = self.unless.iter().any(|pattern| pattern.is_match(text));
-        (!excused).then(|| hit.as_str())
-    }
-
-    pub(super) fn new(any: Vec<Regex>, unless: Vec<Regex>) -> Self {
-        Self { any, unless }
+    /// The part of the text that matched.
+    fn find<'t>(&self, searched: &Searched<'t>) -> Option<&'t str> {
+        let hit = self.any.iter().find_map(|pattern| pattern.find(searched))?;
+        let excused = self.unless.iter().any(|pattern| pattern.find(searched).is_some());
+        (!excused).then_some(hit)
     }
 }
 
@@ -104,10 +123,12 @@ pub(super) struct Rule {
 }
 
 /// All of `rules.toml`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Rules {
     pub(super) rules: Vec<Rule>,
     pub(super) cues: Vec<(Cue, Patterns)>,
+    /// Looks for the literals of all patterns above.
+    pub(super) finder: Finder,
 }
 
 /// A rule that matched.
@@ -122,27 +143,25 @@ pub(super) struct Hit {
 }
 
 impl Rules {
-    /// Every rule that matches a normalised text, in file order.
-    pub(super) fn hits(&self, text: &str) -> Vec<Hit> {
+    /// Every rule and every cue that matches a normalised text, in file order.
+    pub(super) fn search(&self, text: &str) -> (Vec<Hit>, Vec<Cue>) {
+        let searched = Searched { text, found: self.finder.find(text) };
         let hit = |(index, rule): (usize, &Rule)| {
-            rule.patterns.find(text).map(|words| Hit {
+            rule.patterns.find(&searched).map(|words| Hit {
                 rule: index + 1,
                 reason: rule.reason.clone(),
                 action: rule.action,
                 words: words.to_owned(),
             })
         };
-        self.rules.iter().enumerate().filter_map(hit).collect()
-    }
-
-    /// Every cue that matches a normalised text, in file order.
-    pub(super) fn cues(&self, text: &str) -> Vec<Cue> {
-        self.cues.iter().filter(|(_, patterns)| patterns.find(text).is_some()).map(|(cue, _)| *cue).collect()
+        let cues = self.cues.iter().filter(|(_, patterns)| patterns.find(&searched).is_some());
+        (self.rules.iter().enumerate().filter_map(hit).collect(), cues.map(|(cue, _)| *cue).collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::prefilter::Literals;
     use super::*;
     use proptest::prelude::*;
 
@@ -155,10 +174,13 @@ mod tests {
 
     #[test]
     fn unless_wins_over_patterns() {
-        let list = |patterns: &[&str]| patterns.iter().map(|pattern| compile(pattern).unwrap()).collect::<Vec<_>>();
-        let patterns = Patterns::new(list(&[r"\bhuman\b"]), list(&["are you a human"]));
-        assert_eq!(patterns.find("a human, please"), Some("human"));
-        assert_eq!(patterns.find("are you a human?"), None);
+        let mut literals = Literals::default();
+        let mut list = |pattern| vec![Pattern { regex: compile(pattern).unwrap(), need: literals.needed(pattern) }];
+        let patterns = Patterns { any: list(r"\bhuman\b"), unless: list("are you a human") };
+        let finder = literals.finder().unwrap();
+        let find = |text| patterns.find(&Searched { text, found: finder.find(text) });
+        assert_eq!(find("a human, please"), Some("human"));
+        assert_eq!(find("are you a human?"), None);
     }
 
     #[test]

@@ -62,7 +62,7 @@ async fn sit(app: &Shared, user: &AgentUser, socket: &mut Socket) -> End {
         _ => return Close::HelloMissing.into(),
     }
     app.desk.sit_down(user.agent.id, &user.agent.name);
-    announce_presence(app).await;
+    announce_presence(app);
     let mut session = Session {
         app,
         user,
@@ -80,16 +80,14 @@ async fn sit(app: &Shared, user: &AgentUser, socket: &mut Socket) -> End {
         },
     };
     app.desk.stand_up(user.agent.id);
-    announce_presence(app).await;
+    announce_presence(app);
     end
 }
 
 /// Tells the desks who is there, and those who wait whether anybody is.
-async fn announce_presence(app: &Shared) {
+fn announce_presence(app: &Shared) {
     app.bus.publish(&Signal::Presence);
-    if let Err(error) = handoff::announce_queue(app).await {
-        tracing::warn!(%error, "waiting customers could not be told who is there");
-    }
+    handoff::announce_queue(app);
 }
 
 /// What a desk has of an open conversation.
@@ -237,7 +235,7 @@ impl Session<'_> {
             }
             DeskFrame::Status { id, status } => {
                 app.desk.set_presence(agent.id, status);
-                announce_presence(app).await;
+                announce_presence(app);
                 return self.confirm(socket, id).await;
             }
             DeskFrame::Open { id, conversation, after } => {

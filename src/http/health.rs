@@ -1,9 +1,11 @@
-//! Whether the process lives, and whether it can do its work.
+//! Whether the process lives, whether it can do its work, and what it counts.
 
 use super::extract::Json;
 use crate::app::Shared;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 
 /// `GET /healthz`: the process answers.
@@ -24,4 +26,9 @@ pub(super) async fn ready(State(app): State<Shared>) -> (StatusCode, Json<Value>
         "understanding": { "source": model.source, "version": model.version, "ready": model.ready, "reason": model.reason },
     });
     (status, Json(body))
+}
+
+/// `GET /metrics`, on its own address: every metric as Prometheus reads it.
+pub(super) async fn metrics(State(counted): State<PrometheusHandle>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], counted.render())
 }

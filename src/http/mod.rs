@@ -19,6 +19,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
 use axum::response::Redirect;
 use axum::routing::{delete, get, patch};
+use metrics_exporter_prometheus::PrometheusHandle;
 use std::time::Duration;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -76,6 +77,11 @@ pub fn router(app: Shared) -> Router {
         .layer(header_of(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
         .layer(CompressionLayer::new());
     routes.fallback(async || error::ApiError::from(error::Problem::NotFound)).layer(middleware).with_state(app)
+}
+
+/// The routes for Prometheus, which have an address of their own.
+pub fn metrics_router(counted: PrometheusHandle) -> Router {
+    Router::new().route("/metrics", get(health::metrics)).with_state(counted)
 }
 
 /// A header that is set unless the handler has set its own.

@@ -11,7 +11,7 @@ use super::table::Table;
 use super::{metrics, ratio};
 use crate::nlu::bert::{embed, embedding, load_encoder, name_in_words};
 use crate::nlu::bundle::Bundle;
-use crate::nlu::encoder::Encoder;
+use crate::nlu::encoder::{Encoder, Engine};
 use crate::nlu::intent::{IntentMatcher, Phrase, TRUSTED};
 use crate::nlu::spelling::Spelling;
 use crate::train::random::Random;
@@ -185,7 +185,7 @@ pub fn measure(models: &Path, options: &Options, progress: impl Fn(usize, usize)
     let owners = options.train.iter().map(index).collect::<Result<Vec<usize>>>()?;
 
     let mut bundle = Bundle::read(models)?;
-    let encoder = load_encoder(&mut bundle, options.threads)?;
+    let encoder = load_encoder(&mut bundle, (Engine::default(), options.threads))?;
     let texts = |questions: &[Question]| questions.iter().map(|question| question.text.clone()).collect::<Vec<_>>();
     let mistype = |questions: &[Question], share: f32| {
         let mut random = Random::new(NOISE_SEED);
@@ -207,7 +207,7 @@ pub fn measure(models: &Path, options: &Options, progress: impl Fn(usize, usize)
         let phrases: Vec<(String, usize)> = phrases.chain(named.iter().cloned().zip(0..)).collect();
         let spelling = Spelling::learn(phrases.iter().map(|(text, _)| text.as_str()));
         let phrase = |(text, intent): (String, usize)| Phrase { meaning: meanings.of(&text), text, intent };
-        let matcher = IntentMatcher::fit(names.clone(), phrases.into_iter().map(phrase).collect())?;
+        let matcher = IntentMatcher::fit(names.clone(), &phrases.into_iter().map(phrase).collect::<Vec<_>>())?;
         let mut ask_all = |test: &[String], foreign: &[String]| -> Result<Figures> {
             let (test, foreign) = (meanings.mended(test, &spelling)?, meanings.mended(foreign, &spelling)?);
             Ok(ask(&matcher, &names, &Asked { test: &test, truth: &truth, foreign: &foreign }))
@@ -331,7 +331,7 @@ mod tests {
             intent: usize::from(at > 1),
         };
         let phrases = [(1.0, 0.0), (0.8, 0.6), (0.0, 1.0), (-0.6, 0.8)].into_iter().enumerate().map(phrase);
-        let matcher = IntentMatcher::fit(names.clone(), phrases.collect()).unwrap();
+        let matcher = IntentMatcher::fit(names.clone(), &phrases.collect::<Vec<_>>()).unwrap();
         let asked = |x: f32, y: f32| (String::new(), axis(x, y));
         let (test, truth) = ([asked(1.0, 0.0), asked(0.0, 1.0), asked(0.98, 0.2)], [0, 1, 1]);
         let found = ask(&matcher, &names, &Asked { test: &test, truth: &truth, foreign: &[] });

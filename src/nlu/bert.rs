@@ -1,15 +1,16 @@
 //! The transformer as a [`Model`]: spelling, encoder, heads and intents behind one another.
 
 use super::IntentExamples;
-use super::bundle::{Bundle, BundleError, ENCODER, HEADS, Section, TOKENIZER};
+use super::bundle::{Bundle, BundleError, ENCODER, HEADS, Section, TOKENIZER, hex};
 use super::context;
-use super::encoder::{EncodeError, Encoder, Features, Wanted};
+use super::encoder::{EncodeError, Encoder, Engine, Features, Wanted};
 use super::heads::Heads;
 use super::identity::without_identity;
-use super::intent::{IntentMatcher, Phrase};
+use super::intent::{FIT_VERSION, IntentMatcher, Phrase};
 use super::language::detect_language;
 use super::model::{Model, ModelError};
 use super::phrases::Phrases;
+use super::reference::Reference;
 use super::sentences::sentences;
 use super::spelling::Spelling;
 use super::surface::cues;
@@ -17,6 +18,7 @@ use super::tokenize::Tokenizer;
 use super::weights;
 use crate::domain::analysis::EMOTIONS;
 use crate::domain::{Analysis, Context, Evidence, Sentiment, Source};
+use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -31,16 +33,23 @@ pub(crate) struct Bert {
 }
 
 impl Bert {
-    /// Builds the model and fits the intents on their example phrases.
+    /// Builds the model and fits the intents on their example phrases, or takes the fit that is remembered.
     ///
     /// # Errors
     /// Names the file that does not fit.
-    pub(crate) fn load(mut bundle: Bundle, intents: &[IntentExamples], threads: usize) -> Result<Self, BundleError> {
-        let encoder = load_encoder(&mut bundle, threads)?;
+    pub(crate) fn load(
+        mut bundle: Bundle,
+        intents: &[IntentExamples],
+        engine: (Engine, usize),
+    ) -> Result<Self, BundleError> {
+        let encoder = load_encoder(&mut bundle, engine)?;
         let heads = load_heads(&mut bundle, &encoder)?;
         let spelling = Spelling::learn(intents.iter().flat_map(|intent| &intent.phrases).map(String::as_str));
         let known = Phrases::read(&bundle.folder, &bundle.encoder);
-        let intents = fit(&encoder, intents, &known).map_err(|error| bundle.refuse(ENCODER, error))?;
+        let intents = fit(&encoder, intents, &known, &fit_key(&bundle.encoder, intents))
+            .map_err(|error| bundle.refuse(ENCODER, error))?;
+        // Fitting used every core; from here on each reading thread has its own.
+        let encoder = encoder.on_one_thread();
         Ok(Self { version: bundle.version, section: bundle.section, encoder, heads, spelling, intents })
     }
 
@@ -93,7 +102,7 @@ fn unguessed(analysis: Analysis) -> Analysis {
 }
 
 impl Model for Bert {
-    fn run(&mut self, texts: &[Arc<str>]) -> Result<Vec<Analysis>, ModelError> {
+    fn run(&self, texts: &[Arc<str>]) -> Result<Vec<Analysis>, ModelError> {
         let tokenizer = self.encoder.tokenizer();
         let mended: Vec<Option<String>> =
             texts.iter().map(|text| self.spelling.mend(text, |word| tokenizer.place(word))).collect();
@@ -129,13 +138,31 @@ impl Model for Bert {
     }
 }
 
-/// The encoder of a model folder; takes its files out of the bundle.
-pub(crate) fn load_encoder(bundle: &mut Bundle, threads: usize) -> Result<Encoder, BundleError> {
+/// The encoder of a model folder, with what computes it and the number of threads; takes its files out of
+/// the bundle.
+pub(crate) fn load_encoder(bundle: &mut Bundle, engine: (Engine, usize)) -> Result<Encoder, BundleError> {
+    let tokenizer = load_tokenizer(bundle)?;
+    Encoder::load(&bundle.take(ENCODER), &bundle.bert, &bundle.section, tokenizer, engine)
+        .map_err(|error| bundle.refuse(ENCODER, error))
+}
+
+/// The layers in f32 with their tokenizer, for training; leaves the weights in the bundle.
+pub(crate) fn load_reference(bundle: &mut Bundle, threads: usize) -> Result<(Tokenizer, Reference), BundleError> {
+    let tokenizer = load_tokenizer(bundle)?;
+    let tensors = weights::read(bundle.content(ENCODER)).map_err(|error| bundle.refuse(ENCODER, error))?;
+    let reference = Reference::load(tensors, &bundle.bert, &bundle.section, threads)
+        .map_err(|error| bundle.refuse(ENCODER, error))?;
+    Ok((tokenizer, reference))
+}
+
+fn load_tokenizer(bundle: &mut Bundle) -> Result<Tokenizer, BundleError> {
     let tokenizer = Tokenizer::read(&bundle.take(TOKENIZER), bundle.section.max_tokens)
         .map_err(|reason| bundle.refuse(TOKENIZER, reason))?;
-    let tensors = weights::read(&bundle.take(ENCODER)).map_err(|error| bundle.refuse(ENCODER, error))?;
-    Encoder::load(tensors, &bundle.bert, &bundle.section, tokenizer, threads)
-        .map_err(|error| bundle.refuse(ENCODER, error))
+    let (ids, words) = (tokenizer.size(), bundle.bert.vocab_size);
+    if ids > words {
+        return Err(bundle.refuse(TOKENIZER, format!("it has ids up to {ids}, the encoder words up to {words}")));
+    }
+    Ok(tokenizer)
 }
 
 /// The heads of a model folder; takes their file out of the bundle.
@@ -145,13 +172,14 @@ pub(crate) fn load_heads(bundle: &mut Bundle, encoder: &Encoder) -> Result<Heads
 }
 
 /// Fits the intents on their phrases and names; `known` spares computing the meanings that are
-/// remembered.
+/// remembered, and the fit itself if it is remembered under `key`.
 pub(crate) fn fit(
     encoder: &Encoder,
     intents: &[IntentExamples],
     known: &Phrases,
+    key: &str,
 ) -> Result<IntentMatcher, EncodeError> {
-    let names = intents.iter().map(|intent| intent.name.clone()).collect();
+    let names = || intents.iter().map(|intent| intent.name.clone()).collect();
     let examples: Vec<(String, usize)> = intents.iter().enumerate().flat_map(examples).collect();
     let missing = examples.iter().map(|(text, _)| text.as_str()).filter(|text| known.get(text).is_none());
     let mut computed = embed(encoder, &missing.collect::<Vec<_>>())?.into_iter();
@@ -159,7 +187,32 @@ pub(crate) fn fit(
         let meaning = known.get(&text).map(<[f32]>::to_vec).or_else(|| computed.next())?;
         Some(Phrase { text, meaning, intent })
     };
-    Ok(IntentMatcher::fit(names, examples.into_iter().filter_map(phrase).collect())?)
+    let phrases: Vec<Phrase> = examples.into_iter().filter_map(phrase).collect();
+    if let Some(fit) = known.fit(key)
+        && let Some(matcher) = IntentMatcher::restore(names(), &phrases, fit)?
+    {
+        return Ok(matcher);
+    }
+    Ok(IntentMatcher::fit(names(), &phrases)?)
+}
+
+/// Digest of all that a fit depends on: the method, the encoder's digest, and the intents with their phrases, in
+/// order.
+pub(crate) fn fit_key(encoder: &str, intents: &[IntentExamples]) -> String {
+    let mut digest = Sha256::new();
+    digest.update(FIT_VERSION.to_le_bytes());
+    // Lengths first, so that no text can pass for the end of one and the beginning of another.
+    let mut add = |text: &str| {
+        digest.update((text.len() as u64).to_le_bytes());
+        digest.update(text);
+    };
+    add(encoder);
+    for intent in intents {
+        add(&intent.name);
+        add(&intent.phrases.len().to_string());
+        intent.phrases.iter().for_each(|phrase| add(phrase));
+    }
+    hex(&digest.finalize())
 }
 
 /// An intent's phrases and, as one more, its name in words; none of an intent without phrases.

@@ -5,7 +5,7 @@
 //! config.json          BERT sizes, and a `candor` section: layers, labels, thresholds, weights of the context
 //! encoder.safetensors  the transformer, int8 rows
 //! heads.safetensors    the trained heads, f32
-//! tokenizer.json       WordPiece
+//! tokenizer.json       WordPiece, or SentencePiece's Unigram
 //! manifest.json        SHA-256 of each file above
 //! ```
 //! Knows files and labels; runs nothing.
@@ -206,14 +206,26 @@ fn parse(bytes: &[u8]) -> Result<(BertConfig, Section), String> {
     let section = value.get("candor").cloned().ok_or("it has no candor section")?;
     let section: Section = serde_json::from_value(section).map_err(|error| error.to_string())?;
     let bert: BertConfig = serde_json::from_value(value).map_err(|error| error.to_string())?;
+    if let Some(kind) = bert.model_type.as_deref()
+        && kind != "bert"
+        && !ROBERTAS.contains(&kind)
+    {
+        return Err(format!("its model_type is {kind}; bert, {} are read", ROBERTAS.join(", ")));
+    }
     let own = Section::new("", 0, 0, ([0, 0], &[]), 0);
     if (&section.emotions, &section.sentiment, &section.cues) != (&own.emotions, &own.sentiment, &own.cues) {
         return Err("its labels or cues are not the ones of this program".to_owned());
     }
     let top = section.shared_layers + 1..=bert.num_hidden_layers;
     let [lower, last] = section.meaning_layers;
-    let is_whole = !section.mood_layers.is_empty() && section.mood_layers.iter().all(|layer| top.contains(layer));
-    if !is_whole || lower == 0 || lower > last || last != bert.num_hidden_layers {
+    let mood = &section.mood_layers;
+    let is_whole = !mood.is_empty() && mood.is_sorted_by(|one, next| one < next);
+    if !is_whole
+        || !mood.iter().all(|layer| top.contains(layer))
+        || lower == 0
+        || lower > last
+        || last != bert.num_hidden_layers
+    {
         return Err("its shared, meaning and mood layers do not fit num_hidden_layers".to_owned());
     }
     let shares = section.thresholds.emotions.iter().chain([&section.thresholds.frustration]);
@@ -225,10 +237,20 @@ fn parse(bytes: &[u8]) -> Result<(BertConfig, Section), String> {
     if !section.frustration.is_whole() {
         return Err("its frustration weights are not one per evidence".to_owned());
     }
-    if !(3..=bert.max_position_embeddings).contains(&section.max_tokens) {
+    let positions = bert.max_position_embeddings.saturating_sub(position_offset(&bert));
+    if !(3..=positions).contains(&section.max_tokens) {
         return Err("its max_tokens does not fit max_position_embeddings".to_owned());
     }
     Ok((bert, section))
+}
+
+/// Values of `model_type` whose positions are counted from behind padding's row.
+const ROBERTAS: [&str; 3] = ["roberta", "xlm-roberta", "camembert"];
+
+/// Row of the first token in the table of positions: 0 for BERT, the one behind padding's for RoBERTa and its kin.
+pub(crate) fn position_offset(config: &BertConfig) -> usize {
+    let kind = config.model_type.as_deref().unwrap_or_default();
+    if ROBERTAS.contains(&kind) { config.pad_token_id + 1 } else { 0 }
 }
 
 /// Puts this section into the folder's configuration, in the place of the one there.

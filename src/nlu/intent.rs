@@ -1,4 +1,5 @@
-//! Which intent a text has: a classifier fitted, when the server starts, on the example phrases.
+//! Which intent a text has: a classifier fitted on the example phrases when the server starts, or
+//! before, if it was remembered what fitting those same phrases gave.
 //!
 //! Regularised multinomial logistic regression on two layers of the sentence encoder and the
 //! wording, with a bonus for the intent whose example is nearest. An intent's own name is one more
@@ -9,11 +10,15 @@
 //! decided here.
 
 use super::heads::{dot, sigmoid, softmax};
-use super::regression::{Regression, fit_logistic};
-use super::wording::Wording;
+use super::regression::{Fitted, Regression, fit_logistic};
+use super::wording::{self, Wording};
 use crate::domain::IntentScore;
 use candle_core::{Error, Result};
+use encoder::Table;
 
+/// Version of the fitting method. To be raised whenever the same phrases would be fitted otherwise than before,
+/// by a change here, in `regression.rs` or `wording.rs`: a fit that was remembered is then no longer used.
+pub(crate) const FIT_VERSION: u32 = 1;
 /// Pull of the trust's weights to zero, against the summed loss.
 const TRUST_PULL: f64 = 0.5;
 /// What the layer below the last counts against the last one.
@@ -55,6 +60,17 @@ pub(crate) struct Ranking {
     pub(crate) trust: f32,
 }
 
+/// What fitting finds out: all of a classifier that cannot be read off the phrases at once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct IntentFit {
+    /// The regression.
+    pub(crate) regression: Fitted,
+    /// Factor of the scores.
+    pub(crate) sharpness: f32,
+    /// Weights of the trust.
+    pub(crate) trust: Vec<f32>,
+}
+
 /// The fitted classifier.
 pub(crate) struct IntentMatcher {
     names: Vec<String>,
@@ -63,7 +79,42 @@ pub(crate) struct IntentMatcher {
     sharpness: f32,
     /// Weights of [`signs`], the last one the bias.
     trust: Vec<f32>,
-    phrases: Vec<Phrase>,
+    examples: Examples,
+}
+
+/// Meanings of phrases to be near to.
+struct Examples {
+    /// The last layer's meanings.
+    meanings: Table,
+    /// The intent of each.
+    owners: Vec<usize>,
+}
+
+impl Examples {
+    fn new<'a>(phrases: impl Iterator<Item = &'a Phrase>) -> Result<Self> {
+        let (mut meanings, mut owners, mut width) = (Vec::new(), Vec::new(), 1);
+        for phrase in phrases {
+            let last = last_layer(&phrase.meaning);
+            width = last.len().max(1);
+            meanings.extend_from_slice(last);
+            owners.push(phrase.intent);
+        }
+        Ok(Self { meanings: Table::new(&meanings, width).map_err(Error::wrap)?, owners })
+    }
+
+    /// For each of so many intents the cosine of its nearest phrase, -1 if it has none.
+    fn nearest(&self, meaning: &[f32], intents: usize) -> Vec<f32> {
+        let mut nearest = vec![-1.0_f32; intents];
+        for (cosine, owner) in self.meanings.products(last_layer(meaning)).into_iter().zip(&self.owners) {
+            nearest[*owner] = nearest[*owner].max(cosine.clamp(-1.0, 1.0));
+        }
+        nearest
+    }
+}
+
+/// The last layer's part of a meaning.
+fn last_layer(meaning: &[f32]) -> &[f32] {
+    &meaning[meaning.len() / 2..]
 }
 
 impl IntentMatcher {
@@ -71,27 +122,60 @@ impl IntentMatcher {
     ///
     /// # Errors
     /// If the tensor library refuses, for example meanings of different widths.
-    pub(crate) fn fit(names: Vec<String>, phrases: Vec<Phrase>) -> Result<Self> {
-        let wording = Wording::learn(&phrases.iter().map(|phrase| phrase.text.as_str()).collect::<Vec<_>>());
-        let mut matcher =
-            Self { names, wording, regression: Regression::default(), sharpness: 1.0, trust: Vec::new(), phrases };
-        if matcher.phrases.is_empty() {
+    pub(crate) fn fit(names: Vec<String>, phrases: &[Phrase]) -> Result<Self> {
+        let mut matcher = Self::unfitted(names, phrases)?;
+        if phrases.is_empty() {
             matcher.names.clear();
             return Ok(matcher);
         }
-        let inputs: Vec<Vec<f32>> =
-            matcher.phrases.iter().map(|phrase| matcher.input(&phrase.text, &phrase.meaning)).collect();
-        let owners: Vec<usize> = matcher.phrases.iter().map(|phrase| phrase.intent).collect();
+        let inputs: Vec<Vec<f32>> = phrases.iter().map(|phrase| matcher.input(&phrase.text, &phrase.meaning)).collect();
+        let owners = &matcher.examples.owners;
         let all: Vec<usize> = (0..inputs.len()).collect();
         let classes = matcher.names.len();
         // Four fits that know nothing of one another.
         std::thread::scope(|scope| {
-            let whole = scope.spawn(|| Regression::fit(&inputs, &owners, &all, classes));
-            let (sharpness, trust) = matcher.calibrate(&inputs, &owners)?;
+            let whole = scope.spawn(|| Regression::fit(&inputs, owners, &all, classes));
+            let (sharpness, trust) = matcher.calibrate(phrases, &inputs)?;
             let regression = whole.join().map_err(|_| Error::msg("the fit panicked"))??;
             Ok::<_, Error>((regression, sharpness, trust))
         })
         .map(|(regression, sharpness, trust)| Self { regression, sharpness, trust, ..matcher })
+    }
+
+    /// The classifier that fitting these phrases gave before; none if the fit is not one of so many intents and
+    /// meanings of this width.
+    ///
+    /// # Errors
+    /// As [`IntentMatcher::fit`].
+    pub(crate) fn restore(names: Vec<String>, phrases: &[Phrase], fit: &IntentFit) -> Result<Option<Self>> {
+        let width = phrases.first().map_or(0, |phrase| phrase.meaning.len() + wording::WIDTH);
+        let sound = fit.regression.bias.len() == names.len()
+            && fit.regression.weights.len() == names.len() * width
+            && fit.trust.len() == SIGNS
+            && fit.sharpness > 0.0
+            && fit.trust.iter().chain([&fit.sharpness]).all(|number| number.is_finite());
+        let Some(regression) = Regression::restore(&fit.regression).filter(|_| sound) else {
+            return Ok(None);
+        };
+        let unfitted = Self::unfitted(names, phrases)?;
+        Ok(Some(Self { regression, sharpness: fit.sharpness, trust: fit.trust.clone(), ..unfitted }))
+    }
+
+    /// What [`IntentMatcher::restore`] needs beside the phrases.
+    pub(crate) fn fitted(&self) -> IntentFit {
+        IntentFit { regression: self.regression.fitted(), sharpness: self.sharpness, trust: self.trust.clone() }
+    }
+
+    /// What is read off the phrases at once.
+    fn unfitted(names: Vec<String>, phrases: &[Phrase]) -> Result<Self> {
+        Ok(Self {
+            wording: Wording::learn(&phrases.iter().map(|phrase| phrase.text.as_str()).collect::<Vec<_>>()),
+            names,
+            regression: Regression::default(),
+            sharpness: 1.0,
+            trust: Vec::new(),
+            examples: Examples::new(phrases.iter())?,
+        })
     }
 
     /// The best-fitting intents of a text with this meaning.
@@ -99,7 +183,7 @@ impl IntentMatcher {
         if self.names.is_empty() {
             return Ranking::default();
         }
-        let nearest = self.nearest(meaning, 0..self.phrases.len());
+        let nearest = self.examples.nearest(meaning, self.names.len());
         let scores = combine(&self.regression.scores(&self.input(text, meaning)), &nearest);
         let probabilities = softmax(&scores.iter().map(|score| score * self.sharpness).collect::<Vec<_>>());
         let mut order: Vec<usize> = (0..self.names.len()).collect();
@@ -121,20 +205,10 @@ impl IntentMatcher {
         lower.iter().map(|value| LOWER * value).chain(last.iter().copied()).chain(self.wording.fold(text)).collect()
     }
 
-    /// For each intent the cosine of its nearest phrase among the chosen ones, -1 if it has none.
-    fn nearest(&self, meaning: &[f32], chosen: impl Iterator<Item = usize>) -> Vec<f32> {
-        let half = meaning.len() / 2;
-        let mut nearest = vec![-1.0_f32; self.names.len()];
-        for phrase in chosen.map(|index| &self.phrases[index]) {
-            let cosine = dot(&phrase.meaning[half..], &meaning[half..]).clamp(-1.0, 1.0);
-            nearest[phrase.intent] = nearest[phrase.intent].max(cosine);
-        }
-        nearest
-    }
-
     /// Chooses the sharpness under which held-out phrases of known intents surprise least, then
     /// fits the trust on held-out phrases of known and unknown ones.
-    fn calibrate(&self, inputs: &[Vec<f32>], owners: &[usize]) -> Result<(f32, Vec<f32>)> {
+    fn calibrate(&self, phrases: &[Phrase], inputs: &[Vec<f32>]) -> Result<(f32, Vec<f32>)> {
+        let owners = &self.examples.owners;
         let mut place = vec![0_usize; self.names.len()];
         let places: Vec<usize> = owners
             .iter()
@@ -151,8 +225,9 @@ impl IntentMatcher {
                 return Ok(Vec::new());
             }
             let regression = Regression::fit(inputs, owners, &kept, self.names.len())?;
+            let examples = Examples::new(kept.iter().map(|index| &phrases[*index]))?;
             let one = |index: usize| {
-                let nearest = self.nearest(&self.phrases[index].meaning, kept.iter().copied());
+                let nearest = examples.nearest(&phrases[index].meaning, self.names.len());
                 let scores = combine(&regression.scores(&inputs[index]), &nearest);
                 (scores, nearest, (!unknown(&index)).then_some(owners[index]))
             };
@@ -185,8 +260,11 @@ impl IntentMatcher {
             rows.push((signs(shares[best], second, nearest[best]).to_vec(), *truth == Some(best), counts));
         }
         // Too few phrases: trust a clear lead and a near example.
-        let trust =
-            if rows.len() < FEWEST { vec![0.0, 2.0, 6.0, -4.0] } else { fit_logistic(&rows, &[(0.0, TRUST_PULL); 4]) };
+        let trust = if rows.len() < FEWEST {
+            vec![0.0, 2.0, 6.0, -4.0]
+        } else {
+            fit_logistic(&rows, &[(0.0, TRUST_PULL); SIGNS])
+        };
         Ok((sharpness, trust))
     }
 }
@@ -199,8 +277,11 @@ fn combine(scores: &[f32], nearest: &[f32]) -> Vec<f32> {
     scores.iter().zip(nearest).map(|(score, near)| score + NEAREST * near).collect()
 }
 
+/// Numbers that trust goes by.
+const SIGNS: usize = 4;
+
 /// What trust goes by: the logit of the best probability, its lead, the nearest example, and 1.
-fn signs(best: f32, second: f32, similarity: f32) -> [f32; 4] {
+fn signs(best: f32, second: f32, similarity: f32) -> [f32; SIGNS] {
     let logit = (best.max(1e-3) / (1.0 - best).max(1e-3)).ln();
     [logit, best - second, similarity, 1.0]
 }
@@ -228,7 +309,7 @@ mod tests {
 
     #[test]
     fn the_right_intent_comes_first_and_is_trusted() {
-        let matcher = IntentMatcher::fit(names(), phrases()).unwrap();
+        let matcher = IntentMatcher::fit(names(), &phrases()).unwrap();
         for phrase in phrases() {
             let ranked = matcher.rank(&phrase.text, &phrase.meaning);
             assert_eq!(ranked.intents[0].name, names()[phrase.intent]);
@@ -242,15 +323,45 @@ mod tests {
 
     #[test]
     fn something_else_altogether_is_near_nothing_and_not_trusted() {
-        let matcher = IntentMatcher::fit(names(), phrases()).unwrap();
+        let matcher = IntentMatcher::fit(names(), &phrases()).unwrap();
         let ranked = matcher.rank("", &[0.0, 0.0, 0.0, 0.0, 0.0, 1.0].repeat(2));
         assert!(ranked.intents.iter().all(|score| score.similarity < 0.3), "{ranked:?}");
         assert!(ranked.trust < TRUSTED, "{ranked:?}");
     }
 
     #[test]
+    fn a_remembered_fit_ranks_as_a_fresh_one() {
+        let fresh = IntentMatcher::fit(names(), &phrases()).unwrap();
+        let restored = IntentMatcher::restore(names(), &phrases(), &fresh.fitted()).unwrap().unwrap();
+        for phrase in phrases() {
+            for text in [&*phrase.text, "something else"] {
+                assert_eq!(restored.rank(text, &phrase.meaning), fresh.rank(text, &phrase.meaning));
+            }
+        }
+    }
+
+    #[test]
+    fn a_fit_of_other_shapes_or_without_numbers_is_not_restored() {
+        let fit = IntentMatcher::fit(names(), &phrases()).unwrap().fitted();
+        let restores = |names: Vec<String>, change: fn(&mut IntentFit)| {
+            let mut fit = fit.clone();
+            change(&mut fit);
+            IntentMatcher::restore(names, &phrases(), &fit).unwrap().is_some()
+        };
+        assert!(restores(names(), |_| {}));
+        assert!(!restores(names()[1..].to_vec(), |_| {}));
+        assert!(!restores(Vec::new(), |fit| fit.regression.bias.clear()));
+        assert!(!restores(names(), |fit| fit.regression.weights.truncate(10)));
+        assert!(!restores(names(), |fit| fit.regression.bias.truncate(1)));
+        assert!(!restores(names(), |fit| fit.regression.weights[3] = f32::NAN));
+        assert!(!restores(names(), |fit| fit.regression.deviation = 0.0));
+        assert!(!restores(names(), |fit| fit.sharpness = f32::INFINITY));
+        assert!(!restores(names(), |fit| fit.trust.truncate(3)));
+    }
+
+    #[test]
     fn without_phrases_nothing_matches() {
-        let matcher = IntentMatcher::fit(Vec::new(), Vec::new()).unwrap();
+        let matcher = IntentMatcher::fit(Vec::new(), &[]).unwrap();
         assert_eq!(matcher.rank("refund", &[1.0, 0.0]), Ranking::default());
     }
 }

@@ -1,5 +1,6 @@
 //! Which language a text is written in, from its letters alone.
 
+use std::sync::LazyLock;
 use whatlang::{Detector, Lang};
 
 /// Fewer letters than this say too little.
@@ -48,6 +49,9 @@ const LANGUAGES: [(Lang, &str); 37] = [
     (Lang::Vie, "vi"),
 ];
 
+static DETECTOR: LazyLock<Detector> =
+    LazyLock::new(|| Detector::with_allowlist(LANGUAGES.iter().map(|(language, _)| *language).collect()));
+
 /// ISO 639-1 code, or none if the text is too short or could be one of several languages.
 pub(crate) fn detect_language(text: &str) -> Option<String> {
     // A Chinese or Japanese letter says as much as a few Latin ones.
@@ -56,8 +60,7 @@ pub(crate) fn detect_language(text: &str) -> Option<String> {
     if letters.map(worth).sum::<usize>() < MIN_LETTERS {
         return None;
     }
-    let known = LANGUAGES.iter().map(|(language, _)| *language).collect();
-    let found = Detector::with_allowlist(known).detect(text)?;
+    let found = DETECTOR.detect(text)?;
     if !found.is_reliable() && found.confidence() < MIN_CONFIDENCE {
         return None;
     }

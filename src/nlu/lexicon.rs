@@ -337,14 +337,22 @@ pub(crate) fn words(text: &str) -> Vec<String> {
 
 /// Positions at which a listed word or phrase starts in `words`.
 pub(crate) fn matches(words: &[String], list: &[&str]) -> Vec<usize> {
-    (0..words.len())
-        .filter(|start| {
-            list.iter().any(|phrase| {
-                let mut rest = words[*start..].iter();
-                phrase.split(' ').all(|part| rest.next().is_some_and(|word| word == part))
-            })
-        })
-        .collect()
+    let starts = |start: &usize| {
+        // Most phrases differ from a word in the first letter.
+        let letter = words[*start].as_bytes().first();
+        list.iter().any(|phrase| phrase.as_bytes().first() == letter && begins(&words[*start..], phrase))
+    };
+    (0..words.len()).filter(starts).collect()
+}
+
+/// Whether the words begin with those of a phrase.
+fn begins(words: &[String], phrase: &str) -> bool {
+    let Some((first, rest)) = words.split_first() else { return false };
+    match phrase.strip_prefix(first.as_str()) {
+        Some("") => true,
+        Some(others) => others.strip_prefix(' ').is_some_and(|others| begins(rest, others)),
+        None => false,
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Reading text on this machine: polarity, emotions, frustration, language and intent.
 //!
-//! One OS thread owns the model, because a forward pass is milliseconds of pure computing that
+//! A few OS threads read, because a forward pass is a millisecond or more of pure computing that
 //! must never sit on an async worker. Everyone else holds a cheap [`Nlu`] handle. Without a model
 //! folder, and whenever the model is late, overloaded or broken, keyword rules answer in its
 //! place, so that no turn ever fails for the model's sake.
@@ -8,7 +8,6 @@
 //! Knows texts and example phrases. Must not know conversations, policies, storage or sockets:
 //! whether a score is high enough for anything is decided in `dialogue`.
 
-pub(crate) mod batch;
 pub(crate) mod bert;
 pub(crate) mod bundle;
 pub(crate) mod context;
@@ -20,7 +19,10 @@ pub(crate) mod language;
 pub(crate) mod lexicon;
 pub(crate) mod model;
 pub(crate) mod ops;
+pub(crate) mod packed;
 pub(crate) mod phrases;
+pub(crate) mod recent;
+pub(crate) mod reference;
 pub(crate) mod regression;
 pub(crate) mod rules;
 pub(crate) mod sentences;
@@ -34,12 +36,15 @@ pub(crate) mod weights;
 pub(crate) mod wording;
 pub(crate) mod worker;
 
+pub use self::encoder::Engine;
 pub use bundle::BundleError;
 pub use context::says_the_same;
 
 use crate::domain::{Analysis, Context, Source};
+use crate::telemetry;
 use bundle::Section;
-use model::{Model, Opened};
+use model::Opened;
+use recent::Recent;
 use rules::Rules;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -48,7 +53,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
-use worker::{Health, Job};
+use worker::{Desk, Health, Job};
 
 /// Longest part of a text that is read, in bytes; the model's own limit of tokens is lower.
 const MAX_TEXT: usize = 8_192;
@@ -75,8 +80,10 @@ pub struct Options {
     pub intents: Vec<IntentExamples>,
     /// Jobs that may wait; one more is refused as [`Error::Overloaded`].
     pub queue: usize,
-    /// CPU threads of the model, 0 for all cores.
+    /// Threads that read, 0 for one on each core.
     pub threads: usize,
+    /// What computes the model's layers.
+    pub engine: Engine,
 }
 
 /// Why a text was not read by the model.
@@ -102,6 +109,18 @@ pub enum Error {
     Thread(#[from] std::io::Error),
 }
 
+impl Error {
+    /// One word for it.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Overloaded => "overloaded",
+            Self::Late => "late",
+            Self::Stopped => "stopped",
+            Self::Model(_) | Self::Bundle(_) | Self::Thread(_) => "failed",
+        }
+    }
+}
+
 /// What reads, and how it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Status {
@@ -117,7 +136,7 @@ pub struct Status {
     pub reason: Option<String>,
 }
 
-/// Handle to the reading thread. Clones share the thread; it ends with the last one.
+/// Handle to the reading threads. Clones share them; they end with the last one.
 #[derive(Clone)]
 pub struct Nlu {
     shared: Arc<Shared>,
@@ -125,8 +144,8 @@ pub struct Nlu {
 
 struct Shared {
     sender: Mutex<Option<mpsc::Sender<Job>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-    stopping: Arc<AtomicBool>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    desk: Arc<Desk>,
     health: watch::Receiver<Health>,
     rules: Arc<Rules>,
     source: Source,
@@ -134,6 +153,7 @@ struct Shared {
     load_ms: u64,
     reason: Option<String>,
     section: Option<Section>,
+    recent: Recent,
 }
 
 impl Nlu {
@@ -146,26 +166,34 @@ impl Nlu {
     pub fn start(options: Options) -> Result<Self, Error> {
         let begin = Instant::now();
         let rules = Arc::new(Rules::learn(&options.intents));
-        let mut opened = model::open(options.models.as_deref(), &options.intents, &rules, options.threads)?;
+        let opened =
+            model::open(options.models.as_deref(), &options.intents, &rules, (options.engine, options.threads))?;
         opened.model.run(&[Arc::from(PROBE)]).map_err(|error| Error::Model(error.to_string()))?;
-        Self::spawn(opened, rules, options.queue, begin)
+        let threads = encoder::lanes(options.threads);
+        Self::spawn(opened, rules, (options.queue, threads), begin)
     }
 
-    fn spawn(opened: Opened, rules: Arc<Rules>, queue: usize, begin: Instant) -> Result<Self, Error> {
+    fn spawn(
+        opened: Opened,
+        rules: Arc<Rules>,
+        (queue, threads): (usize, usize),
+        begin: Instant,
+    ) -> Result<Self, Error> {
         let (sender, jobs) = mpsc::channel(queue.max(1));
         let (set_health, health) = watch::channel(Ok(()));
-        let stopping = Arc::new(AtomicBool::new(false));
-        let model: Box<dyn Model> = opened.model;
-        let flag = Arc::clone(&stopping);
-        let thread = std::thread::Builder::new()
-            .name("nlu".to_owned())
-            .spawn(move || worker::serve(model, jobs, &set_health, &flag))?;
+        let (jobs, stopping) = (Mutex::new(jobs), AtomicBool::new(false));
+        let desk = Arc::new(Desk { model: opened.model, jobs, health: set_health, stopping });
+        let thread = |number: usize| {
+            let desk = Arc::clone(&desk);
+            std::thread::Builder::new().name(format!("nlu-{number}")).spawn(move || worker::serve(&desk))
+        };
+        let threads = (0..threads).map(thread).collect::<Result<_, _>>()?;
         let source = if opened.version.is_some() { Source::Model } else { Source::Rules };
         Ok(Self {
             shared: Arc::new(Shared {
                 sender: Mutex::new(Some(sender)),
-                thread: Mutex::new(Some(thread)),
-                stopping,
+                threads: Mutex::new(threads),
+                desk,
                 health,
                 rules,
                 source,
@@ -173,25 +201,46 @@ impl Nlu {
                 load_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
                 reason: opened.reason,
                 section: opened.section,
+                recent: Recent::default(),
             }),
         })
     }
 
-    /// Reads one text, or says within `deadline` why not.
+    /// Reads one text, or says within `deadline` why not. A text that was read lately is not read again.
     ///
     /// # Errors
     /// [`Error::Overloaded`] at once if the queue is full; [`Error::Late`] at the deadline;
     /// [`Error::Stopped`] after [`Nlu::stop`]; [`Error::Model`] if the model failed.
     pub async fn analyze(&self, text: &str, deadline: Duration) -> Result<Analysis, Error> {
+        let digest = Recent::digest(text);
+        if let Some(analysis) = self.shared.recent.find(&digest) {
+            metrics::counter!(telemetry::READINGS, "by" => "memory").increment(1);
+            return Ok(analysis);
+        }
+        let analysis = self.run(text, deadline).await?;
+        let by = if self.shared.source == Source::Model { "model" } else { "rules" };
+        metrics::counter!(telemetry::READINGS, "by" => by).increment(1);
+        self.shared.recent.keep(digest, &analysis);
+        Ok(analysis)
+    }
+
+    /// The same without memory.
+    async fn run(&self, text: &str, deadline: Duration) -> Result<Analysis, Error> {
+        if deadline.is_zero() {
+            return Err(Error::Late);
+        }
         let (reply, answer) = oneshot::channel();
-        let job = Job { texts: vec![cut(text).into()], deadline: Some(Instant::now() + deadline), reply };
+        let end = Instant::now() + deadline;
+        let job = Job { texts: vec![cut(text).into()], deadline: Some(end), reply };
         self.sender()?.try_send(job).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => Error::Overloaded,
             mpsc::error::TrySendError::Closed(_) => Error::Stopped,
         })?;
         match tokio::time::timeout(deadline, answer).await {
-            Err(_) => Err(Error::Late),
+            // A reader that finds a job too late drops it, perhaps before this side's timer ends.
+            Ok(Err(_)) if Instant::now() >= end => Err(Error::Late),
             Ok(answer) => single(answer),
+            Err(_) => Err(Error::Late),
         }
     }
 
@@ -201,6 +250,8 @@ impl Nlu {
             Ok(analysis) => analysis,
             Err(error) => {
                 tracing::warn!(%error, "rules read a text in the model's place");
+                metrics::counter!(telemetry::FALLBACKS, "reason" => error.code()).increment(1);
+                metrics::counter!(telemetry::READINGS, "by" => "rules").increment(1);
                 self.shared.rules.analyze(cut(text))
             }
         }
@@ -229,18 +280,28 @@ impl Nlu {
     /// # Errors
     /// [`Error::Stopped`] or [`Error::Model`].
     pub fn analyze_batch_blocking(&self, texts: &[String]) -> Result<Vec<Analysis>, Error> {
-        let (reply, answer) = oneshot::channel();
-        let texts = texts.iter().map(|text| cut(text).into()).collect();
-        let job = Job { texts, deadline: None, reply };
-        self.sender()?.blocking_send(job).map_err(|_| Error::Stopped)?;
-        answer.blocking_recv().map_err(|_| Error::Stopped)?
+        let sender = self.sender()?;
+        let mut answers = Vec::new();
+        // Many jobs, so that every thread has work.
+        for texts in texts.chunk_by(by_budget()) {
+            let (reply, answer) = oneshot::channel();
+            let texts = texts.iter().map(|text| cut(text).into()).collect();
+            sender.blocking_send(Job { texts, deadline: None, reply }).map_err(|_| Error::Stopped)?;
+            answers.push(answer);
+        }
+        drop(sender);
+        let mut all = Vec::with_capacity(texts.len());
+        for answer in answers {
+            all.extend(answer.blocking_recv().map_err(|_| Error::Stopped)??);
+        }
+        Ok(all)
     }
 
     /// What reads now, and whether its last run succeeded.
     #[must_use]
     pub fn status(&self) -> Status {
         let shared = &self.shared;
-        let stopped = shared.stopping.load(Ordering::Acquire);
+        let stopped = shared.desk.stopping.load(Ordering::Acquire);
         let health = if stopped { Err("stopped".to_owned()) } else { shared.health.borrow().clone() };
         Status {
             source: shared.source,
@@ -258,7 +319,7 @@ impl Nlu {
         if status.ready {
             return status;
         }
-        if let Err(error) = self.analyze(PROBE, PROBE_DEADLINE).await {
+        if let Err(error) = self.run(PROBE, PROBE_DEADLINE).await {
             tracing::warn!(%error, "the model failed its probe");
         }
         self.status()
@@ -280,13 +341,13 @@ impl Nlu {
 
 impl Shared {
     fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
+        self.desk.stopping.store(true, Ordering::Release);
         drop(self.sender.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread
-            && thread.join().is_err()
-        {
-            tracing::error!("the reading thread panicked");
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a reading thread panicked");
+            }
         }
     }
 }
@@ -300,6 +361,17 @@ impl Drop for Shared {
 fn single(answer: Result<Result<Vec<Analysis>, Error>, oneshot::error::RecvError>) -> Result<Analysis, Error> {
     let mut analyses = answer.map_err(|_| Error::Stopped)??;
     analyses.pop().ok_or_else(|| Error::Model("no analysis for the text".to_owned()))
+}
+
+/// Whether a text still fits with those before it into the budget of a batch.
+fn by_budget() -> impl FnMut(&String, &String) -> bool {
+    let mut tokens = 0;
+    move |text, next| {
+        tokens += worker::estimate(cut(text));
+        let fits = tokens + worker::estimate(cut(next)) <= worker::BUDGET;
+        tokens = if fits { tokens } else { 0 };
+        fits
+    }
 }
 
 /// The part of a text that is read.

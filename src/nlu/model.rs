@@ -2,7 +2,7 @@
 
 use super::bert::Bert;
 use super::bundle::{Bundle, BundleError, Section};
-use super::{IntentExamples, rules::Rules};
+use super::{Engine, IntentExamples, rules::Rules};
 use crate::domain::Analysis;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use std::sync::Arc;
 pub(crate) struct ModelError(pub(crate) String);
 
 /// Reads texts. Two stand behind it in production: the transformer and the keyword rules.
-pub(crate) trait Model: Send {
+pub(crate) trait Model: Send + Sync {
     /// One analysis per text, in order.
-    fn run(&mut self, texts: &[Arc<str>]) -> Result<Vec<Analysis>, ModelError>;
+    fn run(&self, texts: &[Arc<str>]) -> Result<Vec<Analysis>, ModelError>;
 }
 
 impl Model for Arc<Rules> {
-    fn run(&mut self, texts: &[Arc<str>]) -> Result<Vec<Analysis>, ModelError> {
+    fn run(&self, texts: &[Arc<str>]) -> Result<Vec<Analysis>, ModelError> {
         Ok(texts.iter().map(|text| self.analyze(text)).collect())
     }
 }
@@ -44,7 +44,7 @@ pub(crate) fn open(
     folder: Option<&Path>,
     intents: &[IntentExamples],
     rules: &Arc<Rules>,
-    threads: usize,
+    engine: (Engine, usize),
 ) -> Result<Opened, BundleError> {
     let stand_in = |reason: String| Opened {
         model: Box::new(Arc::clone(rules)),
@@ -59,7 +59,7 @@ pub(crate) fn open(
         Err(BundleError::Missing(path)) => Ok(stand_in(format!("no model at {}", path.display()))),
         Err(refused) => Err(refused),
         Ok(bundle) => {
-            let bert = Bert::load(bundle, intents, threads)?;
+            let bert = Bert::load(bundle, intents, engine)?;
             let version = Some(bert.version().to_owned());
             let section = Some(bert.section().clone());
             Ok(Opened { model: Box::new(bert), version, reason: None, section })

@@ -2,7 +2,8 @@
 //! a logistic one over a few numbers. Knows vectors and classes, not texts.
 
 use super::heads::{dot, sigmoid};
-use candle_core::{D, DType, Device, Result, Tensor};
+use candle_core::{D, DType, Device, Error, Result, Tensor};
+use encoder::Table;
 
 /// Weight of the squared weights against the mean loss. Chosen on the training splits of banking77
 /// and CLINC150, ten phrases an intent; accuracy is flat from a third to the double.
@@ -17,10 +18,21 @@ const CURVATURE_STEPS: usize = 15;
 /// One weight row and one bias per class.
 #[derive(Default)]
 pub(crate) struct Regression {
-    weights: Vec<Vec<f32>>,
+    weights: Option<Table>,
     bias: Vec<f32>,
     /// Deviation of a row's scores, by which scores are divided.
     deviation: f32,
+}
+
+/// A fitted regression as plain numbers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Fitted {
+    /// A row per class, one after the other.
+    pub(crate) weights: Vec<f32>,
+    /// One per class.
+    pub(crate) bias: Vec<f32>,
+    /// Deviation of a row's scores.
+    pub(crate) deviation: f32,
 }
 
 impl Regression {
@@ -70,12 +82,32 @@ impl Regression {
         let offset: Vec<f32> = weights.get(width)?.to_vec1()?;
         let weights: Vec<Vec<f32>> = weights.narrow(0, 0, width)?.t()?.to_vec2()?;
         let bias = weights.iter().zip(offset).map(|(row, offset)| offset * BIAS - dot(row, &mean)).collect();
-        Ok(Self { weights, bias, deviation: spread.max(1e-6) })
+        let weights = Table::new(&weights.concat(), width).map_err(Error::wrap)?;
+        Ok(Self { weights: Some(weights), bias, deviation: spread.max(1e-6) })
+    }
+
+    /// A regression that was fitted before; none if the numbers do not fit one another.
+    pub(crate) fn restore(fitted: &Fitted) -> Option<Self> {
+        let classes = fitted.bias.len();
+        let width = fitted.weights.len().checked_div(classes)?;
+        let numbers = fitted.weights.iter().chain(&fitted.bias);
+        let sound = fitted.weights.len() == classes * width
+            && fitted.deviation > 0.0
+            && numbers.chain([&fitted.deviation]).all(|number| number.is_finite());
+        let weights = Table::new(&fitted.weights, width).ok().filter(|_| sound)?;
+        Some(Self { weights: Some(weights), bias: fitted.bias.clone(), deviation: fitted.deviation })
+    }
+
+    /// The numbers that [`Regression::restore`] makes the same regression from.
+    pub(crate) fn fitted(&self) -> Fitted {
+        let weights = self.weights.iter().flat_map(Table::rows).flatten().copied().collect();
+        Fitted { weights, bias: self.bias.clone(), deviation: self.deviation }
     }
 
     /// Scores of an input, one per class.
     pub(crate) fn scores(&self, input: &[f32]) -> Vec<f32> {
-        self.weights.iter().zip(&self.bias).map(|(row, bias)| (dot(row, input) + bias) / self.deviation).collect()
+        let products = self.weights.iter().flat_map(|weights| weights.products(input));
+        products.zip(&self.bias).map(|(product, bias)| (product + bias) / self.deviation).collect()
     }
 }
 

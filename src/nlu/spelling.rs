@@ -17,8 +17,17 @@ const LETTERS: std::ops::RangeInclusive<char> = 'a'..='z';
 
 /// The words of the example phrases.
 pub(crate) struct Spelling {
-    /// Words by their length, with how often they occur.
-    words: BTreeMap<usize, Vec<(Vec<char>, usize)>>,
+    /// Words by their length.
+    words: BTreeMap<usize, Vec<Known>>,
+}
+
+/// A word of the example phrases.
+struct Known {
+    letters: Vec<char>,
+    /// See [`letters_set`].
+    set: u32,
+    /// How often it occurs.
+    count: usize,
 }
 
 impl Spelling {
@@ -32,10 +41,10 @@ impl Spelling {
                 }
             }
         }
-        let mut words: BTreeMap<usize, Vec<(Vec<char>, usize)>> = BTreeMap::new();
+        let mut words: BTreeMap<usize, Vec<Known>> = BTreeMap::new();
         for (word, count) in counts {
             let letters: Vec<char> = word.chars().collect();
-            words.entry(letters.len()).or_default().push((letters, count));
+            words.entry(letters.len()).or_default().push(Known { set: letters_set(&letters), letters, count });
         }
         Self { words }
     }
@@ -50,8 +59,7 @@ impl Spelling {
             let end = rest.find(|next: char| next.is_alphabetic() != letter.is_alphabetic()).unwrap_or(rest.len());
             let (part, tail) = rest.split_at(end);
             rest = tail;
-            let word = part.to_lowercase();
-            match (letter.is_alphabetic() && place(&word).is_none()).then(|| self.better(&word, &place)).flatten() {
+            match letter.is_alphabetic().then(|| self.better(&part.to_lowercase(), &place)).flatten() {
                 Some(better) => {
                     mended.push_str(&better);
                     changed = true;
@@ -64,7 +72,7 @@ impl Spelling {
 
     fn better(&self, word: &str, place: &impl Fn(&str) -> Option<u32>) -> Option<String> {
         let letters: Vec<char> = word.chars().collect();
-        if letters.len() < MIN_LENGTH || letters.len() > 2 * TWO_SLIPS + MIN_LENGTH {
+        if letters.len() < MIN_LENGTH || letters.len() > 2 * TWO_SLIPS + MIN_LENGTH || place(word).is_some() {
             return None;
         }
         match self.nearest(&letters, if letters.len() >= TWO_SLIPS { 2 } else { 1 }) {
@@ -77,42 +85,76 @@ impl Spelling {
     /// The word of the phrases with the fewest slips, at most `allowed`; of several the most frequent.
     fn nearest(&self, letters: &[char], allowed: usize) -> Option<(usize, String)> {
         let lengths = letters.len() - allowed..=letters.len() + allowed;
-        let mut best: Option<(usize, usize, &[char])> = None;
-        for (candidate, count) in self.words.range(lengths).flat_map(|(_, words)| words) {
-            let slips = distance(letters, candidate);
-            if slips <= allowed && best.is_none_or(|(fewest, most, _)| (slips, most) < (fewest, *count)) {
-                best = Some((slips, *count, candidate));
+        let set = letters_set(letters);
+        let mut rows = Rows::default();
+        let mut best: Option<(usize, &Known)> = None;
+        for known in self.words.range(lengths).flat_map(|(_, words)| words) {
+            // Only a word that would be taken is worth measuring, and one slip changes two letters of a set
+            // at most.
+            let allowed = best.map_or(allowed, |(fewest, _)| fewest);
+            if (set ^ known.set).count_ones() as usize > 2 * allowed {
+                continue;
+            }
+            let slips = distance(letters, &known.letters, &mut rows);
+            if slips <= allowed && best.is_none_or(|(fewest, most)| (slips, most.count) < (fewest, known.count)) {
+                best = Some((slips, known));
             }
         }
-        best.map(|(slips, _, candidate)| (slips, candidate.iter().collect()))
+        best.map(|(slips, known)| (slips, known.letters.iter().collect()))
     }
+}
+
+/// Which letters a word holds, as bits; letters whose codes are 32 apart share one.
+fn letters_set(letters: &[char]) -> u32 {
+    letters.iter().fold(0, |set, letter| set | 1 << (u32::from(*letter) % 32))
 }
 
 /// The most frequent word that the model knows and that is one slip away.
 fn common(letters: &[char], place: &impl Fn(&str) -> Option<u32>) -> Option<String> {
-    let mut tried: Vec<String> = Vec::new();
+    let mut best: Option<(u32, String)> = None;
+    let mut tried = String::new();
+    let mut attempt = |parts: [&[char]; 3]| {
+        tried.clear();
+        tried.extend(parts.into_iter().flatten());
+        if let Some(place) = place(&tried)
+            && best.as_ref().is_none_or(|(first, _)| place < *first)
+        {
+            best = Some((place, tried.clone()));
+        }
+    };
     for at in 0..letters.len() {
         let (before, after) = (&letters[..at], &letters[at + 1..]);
-        tried.push(before.iter().chain(after).collect());
+        if letters.len() > MIN_LENGTH {
+            attempt([before, &[], after]);
+        }
         if let Some((next, rest)) = after.split_first() {
-            tried.push(before.iter().chain([next, &letters[at]]).chain(rest).collect());
+            attempt([before, &[*next, letters[at]], rest]);
         }
         for other in LETTERS {
-            tried.push(before.iter().chain([&other]).chain(after).collect());
-            tried.push(before.iter().chain([&other]).chain(&letters[at..]).collect());
+            attempt([before, &[other], after]);
+            attempt([before, &[other], &letters[at..]]);
         }
     }
-    let known = tried.into_iter().filter(|word| word.chars().count() >= MIN_LENGTH);
-    known.filter_map(|word| Some((place(&word)?, word))).min().map(|(_, word)| word)
+    best.map(|(_, word)| word)
+}
+
+/// Rows of the table of distances, kept from one word to the next.
+#[derive(Default)]
+struct Rows {
+    two_back: Vec<usize>,
+    previous: Vec<usize>,
+    current: Vec<usize>,
 }
 
 /// Damerau-Levenshtein distance (adjacent letters swapped count as one slip).
-fn distance(left: &[char], right: &[char]) -> usize {
-    let width = right.len() + 1;
-    let mut two_back = vec![0; width];
-    let mut previous: Vec<usize> = (0..width).collect();
+fn distance(left: &[char], right: &[char], rows: &mut Rows) -> usize {
+    let Rows { two_back, previous, current } = rows;
+    previous.clear();
+    previous.extend(0..=right.len());
+    two_back.resize(right.len() + 1, 0);
+    current.resize(right.len() + 1, 0);
     for (row, letter) in left.iter().enumerate() {
-        let mut current = vec![row + 1; width];
+        current[0] = row + 1;
         for (column, other) in right.iter().enumerate() {
             let same = usize::from(letter != other);
             let mut least = (previous[column] + same).min(previous[column + 1] + 1).min(current[column] + 1);
@@ -121,8 +163,8 @@ fn distance(left: &[char], right: &[char]) -> usize {
             }
             current[column + 1] = least;
         }
-        two_back = previous;
-        previous = current;
+        std::mem::swap(two_back, previous);
+        std::mem::swap(previous, current);
     }
     previous[right.len()]
 }
@@ -160,8 +202,9 @@ mod tests {
 
     #[test]
     fn distance_counts_a_swap_once() {
-        let count =
-            |left: &str, right: &str| distance(&left.chars().collect::<Vec<_>>(), &right.chars().collect::<Vec<_>>());
+        let count = |left: &str, right: &str| {
+            distance(&left.chars().collect::<Vec<_>>(), &right.chars().collect::<Vec<_>>(), &mut Rows::default())
+        };
         assert_eq!(count("refnud", "refund"), 1);
         assert_eq!(count("", "abc"), 3);
         assert_eq!(count("delivery", "delivery"), 0);

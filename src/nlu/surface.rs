@@ -60,8 +60,8 @@ fn has_mixed_marks(text: &str) -> bool {
 
 /// A letter three times in a row: `sooo`.
 fn is_stretched(word: &str) -> bool {
-    let letters: Vec<char> = word.chars().collect();
-    letters.windows(3).any(|three| three[0].is_alphabetic() && three[0] == three[1] && three[1] == three[2])
+    let mut threes = word.chars().zip(word.chars().skip(1)).zip(word.chars().skip(2));
+    threes.any(|((first, second), third)| first == second && second == third && first.is_alphabetic())
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 //! Thousands of runs are folded into a few hundred numbers by random signs, which keeps products
 //! between texts nearly as they are (Achlioptas, 2003). Knows nothing about intents.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 /// Lengths of the runs, in characters; a word begins and ends with a blank.
 const LENGTHS: std::ops::RangeInclusive<usize> = 2..=4;
@@ -31,8 +32,9 @@ impl Wording {
     /// The wording of a text, [`WIDTH`] numbers.
     pub(crate) fn fold(&self, text: &str) -> Vec<f32> {
         let mut folded = vec![0.0; WIDTH];
-        self.letters.fold(&letters(text), LETTERS, &mut folded);
-        self.words.fold(&words(text), WORDS, &mut folded);
+        let spaced = spaced(text);
+        self.letters.fold(letters(&spaced), LETTERS, &mut folded);
+        self.words.fold(words(&spaced), WORDS, &mut folded);
         folded
     }
 }
@@ -44,11 +46,15 @@ struct Rarity {
 }
 
 impl Rarity {
-    fn learn(texts: &[&str], cut: fn(&str) -> Vec<String>) -> Self {
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    fn learn(texts: &[&str], cut: for<'a> fn(&'a str) -> Vec<&'a str>) -> Self {
+        let mut counts: HashMap<String, usize> = HashMap::new();
         for text in texts {
-            for run in cut(text).into_iter().collect::<BTreeSet<_>>() {
-                *counts.entry(run).or_default() += 1;
+            for (run, _) in counted(cut(&spaced(text))) {
+                if let Some(count) = counts.get_mut(run) {
+                    *count += 1;
+                } else {
+                    counts.insert(run.to_owned(), 1);
+                }
             }
         }
         let rarity = |count: usize| 1.0 + ((1.0 + texts.len() as f32) / (1.0 + count as f32)).ln();
@@ -57,29 +63,39 @@ impl Rarity {
 
     /// Adds the known runs, each (1 + ln of its count) times its rarity and all together of length
     /// `share` squared, under their signs.
-    fn fold(&self, runs: &[String], share: f32, folded: &mut [f32]) {
-        let mut counts: BTreeMap<&str, f32> = BTreeMap::new();
-        for run in runs {
-            *counts.entry(run).or_default() += 1.0;
-        }
-        let weighed =
-            counts.into_iter().filter_map(|(run, count)| Some((run, (1.0 + count.ln()) * self.known.get(run)?)));
+    fn fold(&self, runs: Vec<&str>, share: f32, folded: &mut [f32]) {
+        let weighed = counted(runs).into_iter();
+        let weighed = weighed.filter_map(|(run, count)| Some((run, (1.0 + count.ln()) * self.known.get(run)?)));
         let weighed: Vec<(&str, f32)> = weighed.collect();
         let length = weighed.iter().map(|(_, weight)| weight * weight).sum::<f32>().sqrt();
         if length == 0.0 {
             return;
         }
         let scale = (share / folded.len() as f32).sqrt() / length;
+        let (blocks, _) = folded.as_chunks_mut::<8>();
         for (run, weight) in weighed {
-            let mut bits = hash(run);
-            for block in folded.chunks_mut(64) {
+            let (mut bits, weight) = (hash(run), weight * scale);
+            for eight in blocks.chunks_mut(8) {
                 bits = mix(bits);
-                for (at, value) in block.iter_mut().enumerate() {
-                    *value += if bits >> at & 1 == 1 { weight * scale } else { -weight * scale };
+                for (block, signs) in eight.iter_mut().zip(bits.to_le_bytes()) {
+                    let signs = &SIGNS[usize::from(signs)];
+                    block.iter_mut().zip(signs).for_each(|(value, sign)| *value += sign * weight);
                 }
             }
         }
     }
+}
+
+/// The signs that a byte stands for, its lowest bit first.
+static SIGNS: LazyLock<Box<[[f32; 8]; 256]>> = LazyLock::new(|| {
+    let sign = |byte: usize, bit: usize| if byte >> bit & 1 == 1 { 1.0 } else { -1.0 };
+    Box::new(std::array::from_fn(|byte| std::array::from_fn(|bit| sign(byte, bit))))
+});
+
+/// Each run once, in alphabetical order, with how often it stands there.
+fn counted(mut runs: Vec<&str>) -> Vec<(&str, f32)> {
+    runs.sort_unstable();
+    runs.chunk_by(|left, right| left == right).map(|same| (same[0], same.len() as f32)).collect()
 }
 
 /// FNV-1a (Fowler, Noll and Vo).
@@ -95,27 +111,41 @@ fn mix(bits: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
-fn split(text: &str) -> Vec<String> {
+/// The words of a text in lower case, a blank before each and after the last.
+fn spaced(text: &str) -> String {
     let lower = text.to_lowercase();
     let words = lower.split(|letter: char| !letter.is_alphanumeric());
-    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    let mut spaced = String::with_capacity(lower.len() + 2);
+    for word in words.filter(|word| !word.is_empty()) {
+        spaced.push(' ');
+        spaced.push_str(word);
+    }
+    spaced.push(' ');
+    spaced
 }
 
-fn letters(text: &str) -> Vec<String> {
-    let mut runs = Vec::new();
-    for word in split(text) {
-        let letters: Vec<char> = std::iter::once(' ').chain(word.chars()).chain([' ']).collect();
+/// Places of the blanks of a spaced text.
+fn blanks(spaced: &str) -> Vec<usize> {
+    spaced.match_indices(' ').map(|(at, _)| at).collect()
+}
+
+fn letters(spaced: &str) -> Vec<&str> {
+    let mut runs = Vec::with_capacity(3 * spaced.len());
+    for ends in blanks(spaced).windows(2) {
+        let word = &spaced[ends[0]..=ends[1]];
+        let mut places: Vec<usize> = word.char_indices().map(|(at, _)| at).collect();
+        places.push(word.len());
         for length in LENGTHS {
-            runs.extend(letters.windows(length).map(|run| run.iter().collect::<String>()));
+            runs.extend(places.windows(length + 1).map(|run| &word[run[0]..run[length]]));
         }
     }
     runs
 }
 
-fn words(text: &str) -> Vec<String> {
-    let words = split(text);
-    let pairs: Vec<String> = words.windows(2).map(|pair| pair.join(" ")).collect();
-    words.into_iter().chain(pairs).collect()
+fn words(spaced: &str) -> Vec<&str> {
+    let blanks = blanks(spaced);
+    let between = |ends: &[usize]| &spaced[ends[0] + 1..ends[ends.len() - 1]];
+    blanks.windows(2).chain(blanks.windows(3)).map(between).collect()
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ impl Store {
              WHERE email = $1 AND active AND password_hash <> ''",
         )
         .bind(email)
-        .fetch_optional(&self.read)
+        .fetch_optional(&mut *self.readers.get().await?)
         .await?)
     }
 
@@ -113,7 +113,7 @@ impl Store {
         Ok(sqlx::query_as(
             "SELECT id, email, name, role, active, created_at FROM agent WHERE NOT demo ORDER BY created_at, id",
         )
-        .fetch_all(&self.read)
+        .fetch_all(&mut *self.readers.get().await?)
         .await?)
     }
 
@@ -124,7 +124,7 @@ impl Store {
     pub async fn agent(&self, id: AgentId) -> Result<Option<Agent>> {
         Ok(sqlx::query_as("SELECT id, email, name, role, active, created_at FROM agent WHERE id = $1")
             .bind(id)
-            .fetch_optional(&self.read)
+            .fetch_optional(&mut *self.readers.get().await?)
             .await?)
     }
 
@@ -134,7 +134,7 @@ impl Store {
     /// If the database fails.
     pub async fn has_manager(&self) -> Result<bool> {
         Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM agent WHERE role = 'manager' AND active AND NOT demo)")
-            .fetch_one(&self.read)
+            .fetch_one(&mut *self.readers.get().await?)
             .await?)
     }
 
@@ -221,7 +221,7 @@ impl Store {
         )
         .bind(token_hash)
         .bind(now)
-        .fetch_optional(&self.read)
+        .fetch_optional(&mut *self.readers.get().await?)
         .await?)
     }
 

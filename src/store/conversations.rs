@@ -1,9 +1,9 @@
 //! Visitors and their conversations, and the rows that the desk shows.
 
-use super::events::{NewEvent, insert_event};
+use super::events::{Guard, NewEvent, insert_event};
 use super::{Result, Store};
 use crate::domain::{AgentId, Author, Conversation, ConversationId, EventKind, Mood, State, Timestamp, VisitorId};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What is known when a conversation is opened.
 #[derive(Clone, Debug)]
@@ -62,8 +62,13 @@ pub struct CardRow {
     pub frustration: Option<f64>,
 }
 
-const CONVERSATION: &str = "SELECT id, visitor_id, state, agent_id, last_seq, created_at, updated_at, queued_at,
-    closed_at, priority, reason, locale, page, demo, customer_read FROM conversation WHERE id = $1";
+/// A conversation with the bot's memory.
+#[derive(sqlx::FromRow)]
+struct Remembered {
+    #[sqlx(flatten)]
+    conversation: Conversation,
+    dialogue: Option<String>,
+}
 
 macro_rules! card_query {
     ($condition:literal) => {
@@ -97,7 +102,7 @@ impl Store {
     pub async fn visitor(&self, token_hash: Vec<u8>) -> Result<Option<VisitorId>> {
         Ok(sqlx::query_scalar("SELECT id FROM visitor WHERE token_hash = $1")
             .bind(token_hash)
-            .fetch_optional(&self.read)
+            .fetch_optional(&mut *self.readers.get().await?)
             .await?)
     }
 
@@ -108,7 +113,7 @@ impl Store {
     pub async fn create_visitor(&self, token_hash: Vec<u8>, at: Timestamp) -> Result<VisitorId> {
         let id = VisitorId(self.clock.id());
         self.writer
-            .write(move |connection| {
+            .write_single(move |connection| {
                 Box::pin(async move {
                     sqlx::query("INSERT INTO visitor (id, token_hash, created_at) VALUES ($1, $2, $3)")
                         .bind(id)
@@ -146,7 +151,7 @@ impl Store {
                     .await?;
                     let mut shown = NewEvent::new(EventKind::Disclosure, Author::System, opening.at);
                     shown.data = Some(json!({ "version": opening.disclosure }));
-                    insert_event(connection, id, &shown).await?;
+                    insert_event(connection, id, Guard::Exists, &shown).await?;
                     Ok(id)
                 })
             })
@@ -191,7 +196,30 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>> {
-        Ok(sqlx::query_as(CONVERSATION).bind(id).fetch_optional(&self.read).await?)
+        Ok(self.conversation_with_dialogue(id).await?.map(|(conversation, _)| conversation))
+    }
+
+    /// One conversation and the bot's memory of its dialogue, if it has said anything yet.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn conversation_with_dialogue(
+        &self,
+        id: ConversationId,
+    ) -> Result<Option<(Conversation, Option<Value>)>> {
+        let found: Option<Remembered> = sqlx::query_as(
+            "SELECT id, visitor_id, state, agent_id, last_seq, created_at, updated_at, queued_at, closed_at,
+                    priority, reason, locale, page, demo, customer_read, dialogue
+             FROM conversation WHERE id = $1",
+        )
+        .bind(id)
+        .fetch_optional(&mut *self.readers.get().await?)
+        .await?;
+        Ok(found.map(|found| {
+            // A memory that this version cannot read is no memory: the bot starts afresh.
+            let dialogue = found.dialogue.and_then(|text| serde_json::from_str(&text).ok());
+            (found.conversation, dialogue)
+        }))
     }
 
     /// The conversation of `visitor` that a returning client continues: the newest.
@@ -203,7 +231,7 @@ impl Store {
             "SELECT id FROM conversation WHERE visitor_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1",
         )
         .bind(visitor)
-        .fetch_optional(&self.read)
+        .fetch_optional(&mut *self.readers.get().await?)
         .await?)
     }
 
@@ -217,7 +245,7 @@ impl Store {
              ORDER BY c.priority DESC, c.queued_at, c.updated_at DESC LIMIT 1000"
         ))
         .bind(since)
-        .fetch_all(&self.read)
+        .fetch_all(&mut *self.readers.get().await?)
         .await?)
     }
 
@@ -226,7 +254,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn card(&self, id: ConversationId) -> Result<Option<CardRow>> {
-        Ok(sqlx::query_as(card_query!("c.id = $1")).bind(id).fetch_optional(&self.read).await?)
+        Ok(sqlx::query_as(card_query!("c.id = $1")).bind(id).fetch_optional(&mut *self.readers.get().await?).await?)
     }
 
     /// Place in the queue, 1 for the next; none if not queued. Nobody waits behind sample data.
@@ -242,7 +270,7 @@ impl Store {
              FROM conversation c WHERE c.id = $1 AND c.state = 'queued'",
         )
         .bind(id)
-        .fetch_optional(&self.read)
+        .fetch_optional(&mut *self.readers.get().await?)
         .await?)
     }
 
@@ -255,7 +283,7 @@ impl Store {
             "SELECT COUNT(*) FROM conversation WHERE state = 'queued' AND NOT demo AND priority >= $1",
         )
         .bind(priority)
-        .fetch_one(&self.read)
+        .fetch_one(&mut *self.readers.get().await?)
         .await?)
     }
 
@@ -271,7 +299,7 @@ impl Store {
              ORDER BY h.queued_at DESC LIMIT 50",
         )
         .bind(since)
-        .fetch_all(&self.read)
+        .fetch_all(&mut *self.readers.get().await?)
         .await?)
     }
 
@@ -283,7 +311,7 @@ impl Store {
         Ok(sqlx::query_scalar(
             "SELECT id FROM conversation WHERE state = 'queued' ORDER BY priority DESC, queued_at, id LIMIT 1000",
         )
-        .fetch_all(&self.read)
+        .fetch_all(&mut *self.readers.get().await?)
         .await?)
     }
 }

@@ -10,7 +10,9 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn count_samples(&self) -> Result<i64> {
-        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM conversation WHERE demo").fetch_one(&self.read).await?)
+        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM conversation WHERE demo")
+            .fetch_one(&mut *self.readers.get().await?)
+            .await?)
     }
 
     /// Removes every sample conversation, its visitors and the sample colleagues.
@@ -51,7 +53,7 @@ impl Store {
     /// If the database fails.
     pub async fn is_sampled(&self) -> Result<bool> {
         Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'sample_day')")
-            .fetch_one(&self.read)
+            .fetch_one(&mut *self.readers.get().await?)
             .await?)
     }
 

@@ -86,18 +86,23 @@ impl Store {
     /// `NotFound`, `Closed` and `NotOwner` by `guard`; `Conflict` if the client id was used for
     /// another content.
     pub async fn append(&self, conversation: ConversationId, guard: Guard, event: NewEvent) -> Result<Appended> {
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    if let Some(first) = find_repeated(connection, conversation, &event).await? {
-                        return Ok(first);
-                    }
-                    check(connection, conversation, guard).await?;
-                    if event.author == Author::Agent && event.kind == EventKind::Message {
-                        mark_answered(connection, conversation, event.at).await?;
-                    }
-                    insert_event(connection, conversation, &event).await
+        if event.author == Author::Agent && event.kind == EventKind::Message {
+            return self
+                .writer
+                .write(move |connection| {
+                    Box::pin(async move {
+                        let appended = insert_event(connection, conversation, guard, &event).await?;
+                        if !appended.repeated {
+                            mark_answered(connection, conversation, event.at).await?;
+                        }
+                        Ok(appended)
+                    })
                 })
+                .await;
+        }
+        self.writer
+            .write_single(move |connection| {
+                Box::pin(async move { insert_event(connection, conversation, guard, &event).await })
             })
             .await
     }
@@ -114,7 +119,7 @@ impl Store {
         .bind(conversation)
         .bind(seq)
         .bind(PAGE)
-        .fetch_all(&self.read)
+        .fetch_all(&mut *self.readers.get().await?)
         .await?)
     }
 
@@ -129,7 +134,7 @@ impl Store {
         )
         .bind(conversation)
         .bind(seq)
-        .fetch_optional(&self.read)
+        .fetch_optional(&mut *self.readers.get().await?)
         .await?)
     }
 
@@ -147,7 +152,7 @@ impl Store {
              LIMIT 100",
         )
         .bind(before)
-        .fetch_all(&self.read)
+        .fetch_all(&mut *self.readers.get().await?)
         .await?)
     }
 
@@ -157,7 +162,7 @@ impl Store {
     /// If the database fails.
     pub async fn mark_read(&self, conversation: ConversationId, seq: i64) -> Result<()> {
         self.writer
-            .write(move |connection| {
+            .write_single(move |connection| {
                 Box::pin(async move {
                     sqlx::query(
                         "UPDATE conversation SET customer_read = $2
@@ -186,21 +191,7 @@ pub(super) async fn owner(
         .ok_or(Error::NotFound)
 }
 
-async fn check(connection: &mut SqliteConnection, conversation: ConversationId, guard: Guard) -> Result<()> {
-    let (state, agent) = owner(connection, conversation).await?;
-    match guard {
-        Guard::Exists => Ok(()),
-        Guard::Open if state == State::Closed => Err(Error::Closed),
-        Guard::Open => Ok(()),
-        Guard::Unassigned if matches!(state, State::Assigned | State::Closed) => Err(Error::NotOwner),
-        Guard::Unassigned => Ok(()),
-        Guard::OwnedBy(who) if state == State::Assigned && agent == Some(who) => Ok(()),
-        Guard::OwnedBy(_) if state == State::Closed => Err(Error::Closed),
-        Guard::OwnedBy(_) => Err(Error::NotOwner),
-    }
-}
-
-pub(super) async fn find_repeated(
+async fn find_repeated(
     connection: &mut SqliteConnection,
     conversation: ConversationId,
     event: &NewEvent,
@@ -236,47 +227,71 @@ struct Written {
     data: Option<Value>,
 }
 
-/// Takes the next sequence number and writes the event under it.
+macro_rules! insert_when {
+    ($condition:literal) => {
+        concat!(
+            "INSERT INTO event (conversation_id, seq, at, kind, visibility, author, author_id, author_name,
+                                client_id, in_reply_to, text, data)
+             SELECT c.id, c.last_seq + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
+             FROM conversation c WHERE c.id = $1 AND ",
+            $condition,
+            " ON CONFLICT (conversation_id, client_id) WHERE client_id IS NOT NULL DO NOTHING RETURNING seq"
+        )
+    };
+}
+
+/// Writes the event under the next sequence number if `guard` holds, or finds the one that was
+/// written under the same client id. One statement, since each is a way to another thread and back;
+/// the schema's triggers count the event and index its text. Only a refusal takes more, to say why.
 pub(super) async fn insert_event(
     connection: &mut SqliteConnection,
     conversation: ConversationId,
+    guard: Guard,
     event: &NewEvent,
 ) -> Result<Appended> {
-    let is_turn =
-        event.author == Author::Customer && matches!(event.kind, EventKind::Message | EventKind::HumanRequest);
-    let seq: i64 = sqlx::query_scalar(
-        "UPDATE conversation SET last_seq = last_seq + 1, updated_at = $2, customer_turns = customer_turns + $3
-         WHERE id = $1 RETURNING last_seq",
-    )
-    .bind(conversation)
-    .bind(event.at)
-    .bind(i64::from(is_turn))
-    .fetch_optional(&mut *connection)
-    .await?
-    .ok_or(Error::NotFound)?;
-    sqlx::query(
-        "INSERT INTO event (conversation_id, seq, at, kind, visibility, author, author_id, author_name,
-                            client_id, in_reply_to, text, data)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-    )
-    .bind(conversation)
-    .bind(seq)
-    .bind(event.at)
-    .bind(event.kind)
-    .bind(event.visibility)
-    .bind(event.author)
-    .bind(event.author_id)
-    .bind(&event.author_name)
-    .bind(event.client_id)
-    .bind(event.in_reply_to)
-    .bind(&event.text)
-    .bind(event.data.as_ref().map(Json))
-    .execute(&mut *connection)
-    .await?;
-    if let Some(text) = &event.text {
-        super::search::index(connection, conversation, seq, text).await?;
+    let statement = match guard {
+        Guard::Exists => insert_when!("TRUE"),
+        Guard::Open => insert_when!("c.state <> 'closed'"),
+        Guard::Unassigned => insert_when!("c.state NOT IN ('assigned', 'closed')"),
+        Guard::OwnedBy(_) => insert_when!("c.state = 'assigned' AND c.agent_id = $12"),
+    };
+    let mut query = sqlx::query_scalar(statement)
+        .bind(conversation)
+        .bind(event.at)
+        .bind(event.kind)
+        .bind(event.visibility)
+        .bind(event.author)
+        .bind(event.author_id)
+        .bind(&event.author_name)
+        .bind(event.client_id)
+        .bind(event.in_reply_to)
+        .bind(&event.text)
+        .bind(event.data.as_ref().map(Json));
+    if let Guard::OwnedBy(agent) = guard {
+        query = query.bind(agent);
     }
-    Ok(Appended { seq, at: event.at, repeated: false })
+    let seq: Option<i64> = query.fetch_optional(&mut *connection).await?;
+    match seq {
+        Some(seq) => Ok(Appended { seq, at: event.at, repeated: false }),
+        None => explain(connection, conversation, guard, event).await,
+    }
+}
+
+/// Why nothing was written.
+async fn explain(
+    connection: &mut SqliteConnection,
+    conversation: ConversationId,
+    guard: Guard,
+    event: &NewEvent,
+) -> Result<Appended> {
+    if let Some(first) = find_repeated(connection, conversation, event).await? {
+        return Ok(first);
+    }
+    let (state, _) = owner(connection, conversation).await?;
+    match guard {
+        Guard::Open | Guard::OwnedBy(_) if state == State::Closed => Err(Error::Closed),
+        _ => Err(Error::NotOwner),
+    }
 }
 
 /// The first answer of a person ends the wait that the figures report.

@@ -9,8 +9,11 @@ mod conversations;
 mod demo;
 mod events;
 mod ownership;
+mod readers;
 mod reports;
 mod search;
+#[cfg(test)]
+mod tests;
 mod turns;
 mod writer;
 
@@ -23,8 +26,9 @@ pub use search::{HIT_END, HIT_START, TranscriptFilter, TranscriptRow};
 pub use turns::{BotMessage, NextState, TurnOutcome, TurnWrite};
 
 use crate::clock::Clock;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, SqliteConnection, SqlitePool};
+use readers::Readers;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{Connection as _, SqliteConnection};
 use std::path::Path;
 use std::time::Duration;
 use writer::Writer;
@@ -70,7 +74,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// The database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    read: SqlitePool,
+    readers: Readers,
     writer: Writer,
     clock: Clock,
     epoch: String,
@@ -100,8 +104,8 @@ impl Store {
         require_sound_sqlite(&mut connection).await?;
         sqlx::migrate!("migrations/sqlite").run(&mut connection).await?;
         let epoch = read_or_create_epoch(&mut connection, &clock).await?;
-        let read = SqlitePoolOptions::new().max_connections(4).connect_with(options.pragma("query_only", "ON")).await?;
-        Ok(Self { read, writer: Writer::start(connection), clock, epoch })
+        let readers = Readers::open(&options.pragma("query_only", "ON")).await?;
+        Ok(Self { readers, writer: Writer::start(connection), clock, epoch })
     }
 
     /// Identity of this history. It changes on a restore from backup, so that clients reload.
@@ -118,14 +122,14 @@ impl Store {
         if !self.writer.is_running() {
             return Err(Error::Busy);
         }
-        sqlx::query("SELECT 1").execute(&self.read).await?;
+        sqlx::query("SELECT 1").execute(&mut *self.readers.get().await?).await?;
         Ok(())
     }
 
     /// Commits what is queued, then closes the connections.
     pub async fn close(&self) {
         self.writer.stop().await;
-        self.read.close().await;
+        self.readers.close().await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Changes of owner by people: claim, give back, transfer, close. The rule that a conversation has
 //! one owner is held here, inside the transaction.
 
-use super::events::{NewEvent, insert_event, owner};
+use super::events::{Guard, NewEvent, insert_event, owner};
 use super::{Appended, Error, Result, Store};
 use crate::domain::{AgentId, Author, ConversationId, EventKind, State, Timestamp};
 use serde_json::{Map, Value, json};
@@ -109,7 +109,7 @@ async fn apply(
     let mut event = NewEvent::new(EventKind::State, Author::System, at);
     event.author_id = Some(actor.0);
     event.data = Some(Value::Object(data));
-    let appended = insert_event(connection, conversation, &event).await?;
+    let appended = insert_event(connection, conversation, Guard::Exists, &event).await?;
     set_owner(connection, conversation, next, holder, at).await?;
     match change {
         Change::Claim { agent, .. } => {

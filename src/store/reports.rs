@@ -1,6 +1,6 @@
 //! Figures for managers, computed from the log by UTC day.
 
-use super::events::insert_event;
+use super::events::{Guard, insert_event};
 use super::{Appended, NewEvent, Result, Store};
 use crate::domain::{ConversationId, Timestamp};
 
@@ -65,11 +65,11 @@ impl Store {
         )
         .bind(from)
         .bind(to)
-        .fetch_one(&self.read)
+        .fetch_one(&mut *self.readers.get().await?)
         .await?;
         let open_now: i64 =
             sqlx::query_scalar("SELECT COUNT(*) FROM conversation WHERE customer_turns > 0 AND state <> 'closed'")
-                .fetch_one(&self.read)
+                .fetch_one(&mut *self.readers.get().await?)
                 .await?;
         let scores: Vec<(i64, i64)> = sqlx::query_as(
             "SELECT r.score, COUNT(*) FROM rating r JOIN conversation c ON c.id = r.conversation_id
@@ -77,7 +77,7 @@ impl Store {
         )
         .bind(from)
         .bind(to)
-        .fetch_all(&self.read)
+        .fetch_all(&mut *self.readers.get().await?)
         .await?;
         let mut csat = [0; 5];
         for (score, count) in scores {
@@ -109,7 +109,7 @@ impl Store {
         )
         .bind(from)
         .bind(to)
-        .fetch_all(&self.read)
+        .fetch_all(&mut *self.readers.get().await?)
         .await?)
     }
 
@@ -120,7 +120,7 @@ impl Store {
         )
         .bind(from)
         .bind(to)
-        .fetch_all(&self.read)
+        .fetch_all(&mut *self.readers.get().await?)
         .await?)
     }
 
@@ -132,7 +132,7 @@ impl Store {
         )
         .bind(from)
         .bind(to)
-        .fetch_all(&self.read)
+        .fetch_all(&mut *self.readers.get().await?)
         .await?)
     }
 
@@ -146,7 +146,7 @@ impl Store {
         )
         .bind(from)
         .bind(to)
-        .fetch_all(&self.read)
+        .fetch_all(&mut *self.readers.get().await?)
         .await?)
     }
 
@@ -166,10 +166,10 @@ impl Store {
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
-                    if let Some(first) = super::events::find_repeated(connection, conversation, &event).await? {
-                        return Ok(first);
+                    let appended = insert_event(connection, conversation, Guard::Exists, &event).await?;
+                    if appended.repeated {
+                        return Ok(appended);
                     }
-                    let appended = insert_event(connection, conversation, &event).await?;
                     sqlx::query(
                         "INSERT INTO rating (conversation_id, kind, score, comment, at) VALUES ($1, $2, $3, $4, $5)
                          ON CONFLICT (conversation_id, kind) DO UPDATE SET score = $3, comment = $4, at = $5",

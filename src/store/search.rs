@@ -1,9 +1,8 @@
 //! The transcript list and full-text search. SQLite's FTS5 is the part that PostgreSQL will say
-//! differently, so it stands alone in this file.
+//! differently, so it stands alone in this file; a trigger adds each text to the index.
 
 use super::{Result, Store};
 use crate::domain::{ConversationId, Mood, State, Timestamp, VisitorId};
-use sqlx::SqliteConnection;
 
 /// Marks around a hit in a snippet; control characters cannot come from a message, where they are
 /// removed on the way in.
@@ -123,24 +122,8 @@ impl Store {
         if let Some(words) = words {
             query = query.bind(words);
         }
-        Ok(query.fetch_all(&self.read).await?)
+        Ok(query.fetch_all(&mut *self.readers.get().await?).await?)
     }
-}
-
-/// Adds a text to the index, in the transaction that wrote the event.
-pub(super) async fn index(
-    connection: &mut SqliteConnection,
-    conversation: ConversationId,
-    seq: i64,
-    text: &str,
-) -> Result<()> {
-    sqlx::query("INSERT INTO event_search (text, conversation_id, seq) VALUES ($1, $2, $3)")
-        .bind(text)
-        .bind(conversation)
-        .bind(seq)
-        .execute(connection)
-        .await?;
-    Ok(())
 }
 
 /// What a person typed as an FTS5 expression: every word quoted, so that no operator can be

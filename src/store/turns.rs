@@ -1,9 +1,9 @@
 //! Customer turns: the reading, the decision and the bot's answer in one transaction.
 
-use super::events::{NewEvent, insert_event, owner};
+use super::events::{Guard, NewEvent, insert_event, owner};
 use super::ownership::{begin_handover, save_dialogue, set_owner};
 use super::{Result, Store};
-use crate::domain::{ActionKind, Author, ConversationId, EventKind, State, Timestamp, TurnRecord};
+use crate::domain::{Author, ConversationId, Event, EventKind, State, Timestamp, TurnRecord};
 use serde_json::{Map, Value, json};
 use sqlx::SqliteConnection;
 use sqlx::types::Json;
@@ -63,7 +63,7 @@ impl Store {
     /// # Errors
     /// `NotFound` if the conversation does not exist.
     pub async fn record_turn(&self, turn: TurnWrite) -> Result<TurnOutcome> {
-        self.writer.write(move |connection| Box::pin(async move { record(connection, turn).await })).await
+        self.writer.write_in_background(move |connection| Box::pin(async move { record(connection, turn).await })).await
     }
 
     /// The turns after `seq`, oldest first, at most 200.
@@ -79,7 +79,7 @@ impl Store {
         .bind(conversation)
         .bind(seq)
         .bind(super::events::PAGE)
-        .fetch_all(&self.read)
+        .fetch_all(&mut *self.readers.get().await?)
         .await?)
     }
 
@@ -87,50 +87,31 @@ impl Store {
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn unread_turns(&self, conversation: ConversationId) -> Result<Vec<i64>> {
-        Ok(sqlx::query_scalar(
-            "SELECT e.seq FROM event e
+    pub async fn unread_turns(&self, conversation: ConversationId) -> Result<Vec<Event>> {
+        Ok(sqlx::query_as(
+            "SELECT e.conversation_id, e.seq, e.at, e.kind, e.visibility, e.author, e.author_name, e.client_id,
+                    e.text, e.data
+             FROM event e
              WHERE e.conversation_id = $1 AND e.author = 'customer' AND e.kind IN ('message', 'human_request')
                AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.conversation_id = e.conversation_id AND t.seq = e.seq)
              ORDER BY e.seq",
         )
         .bind(conversation)
-        .fetch_all(&self.read)
+        .fetch_all(&mut *self.readers.get().await?)
         .await?)
-    }
-
-    /// The bot's memory of the dialogue, if it has said anything yet.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn dialogue(&self, conversation: ConversationId) -> Result<Option<Value>> {
-        let text: Option<Option<String>> = sqlx::query_scalar("SELECT dialogue FROM conversation WHERE id = $1")
-            .bind(conversation)
-            .fetch_optional(&self.read)
-            .await?;
-        // A memory that this version cannot read is no memory: the bot starts afresh.
-        Ok(text.flatten().and_then(|text| serde_json::from_str(&text).ok()))
     }
 }
 
-async fn record(connection: &mut SqliteConnection, mut turn: TurnWrite) -> Result<TurnOutcome> {
+async fn record(connection: &mut SqliteConnection, turn: TurnWrite) -> Result<TurnOutcome> {
     let id = turn.record.conversation_id;
-    let seen: Option<i64> = sqlx::query_scalar("SELECT seq FROM turn WHERE conversation_id = $1 AND seq = $2")
-        .bind(id)
-        .bind(turn.record.seq)
-        .fetch_optional(&mut *connection)
-        .await?;
-    if seen.is_some() {
+    let Some(state) = insert_turn(connection, &turn.record).await? else {
+        // Either there is no such conversation, or there is such a turn.
+        owner(connection, id).await?;
         return Ok(TurnOutcome::Repeated);
-    }
-    let (state, _) = owner(connection, id).await?;
+    };
     if !state.is_bot() {
-        turn.record.action = ActionKind::Silent;
-        turn.record.reasons.clear();
-        insert_turn(connection, &turn.record).await?;
         return Ok(TurnOutcome::Superseded);
     }
-    insert_turn(connection, &turn.record).await?;
     save_dialogue(connection, id, &turn.dialogue).await?;
     if let Some(reply) = turn.reply {
         let mut event = NewEvent::new(EventKind::Message, Author::Bot, turn.record.at);
@@ -138,7 +119,7 @@ async fn record(connection: &mut SqliteConnection, mut turn: TurnWrite) -> Resul
         event.text = Some(reply.text);
         event.in_reply_to = Some(turn.record.seq);
         event.data = (!reply.data.is_null()).then_some(reply.data);
-        insert_event(connection, id, &event).await?;
+        insert_event(connection, id, Guard::Exists, &event).await?;
     }
     if let Some(next) = turn.next.filter(|next| next.state != state) {
         change_state(connection, id, next, turn.record.at).await?;
@@ -159,7 +140,7 @@ async fn change_state(
     }
     let mut event = NewEvent::new(EventKind::State, Author::System, at);
     event.data = Some(Value::Object(data));
-    let appended = insert_event(connection, id, &event).await?;
+    let appended = insert_event(connection, id, Guard::Exists, &event).await?;
     set_owner(connection, id, next.state, None, at).await?;
     if let Some(reason) = &next.reason {
         sqlx::query("UPDATE conversation SET reason = $2, priority = $3 WHERE id = $1")
@@ -175,11 +156,18 @@ async fn change_state(
     Ok(())
 }
 
-async fn insert_turn(connection: &mut SqliteConnection, turn: &TurnRecord) -> Result<()> {
-    sqlx::query(
+/// Writes the reading with the decision, or without it if the bot does not own the conversation.
+/// Returns the owner; none if nothing was written.
+async fn insert_turn(connection: &mut SqliteConnection, turn: &TurnRecord) -> Result<Option<State>> {
+    Ok(sqlx::query_scalar(
         "INSERT INTO turn (conversation_id, seq, at, source, mood, negative, positive, frustration, intent,
                            action, reasons, trace)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+         SELECT c.id, $2, $3, $4, $5, $6, $7, $8, $9,
+                CASE WHEN c.state IN ('bot', 'offered') THEN $10 ELSE 'silent' END,
+                CASE WHEN c.state IN ('bot', 'offered') THEN $11 ELSE '[]' END, $12
+         FROM conversation c WHERE c.id = $1
+         ON CONFLICT (conversation_id, seq) DO NOTHING
+         RETURNING (SELECT state FROM conversation WHERE id = $1)",
     )
     .bind(turn.conversation_id)
     .bind(turn.seq)
@@ -193,7 +181,6 @@ async fn insert_turn(connection: &mut SqliteConnection, turn: &TurnRecord) -> Re
     .bind(turn.action)
     .bind(Json(&turn.reasons))
     .bind(Json(&turn.trace))
-    .execute(connection)
-    .await?;
-    Ok(())
+    .fetch_optional(connection)
+    .await?)
 }

@@ -7,10 +7,15 @@ use candle_core::{DType, Device, Tensor};
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// What stands before all names where the file has more than the encoder in it.
+const FAMILIES: [&str; 2] = ["bert.", "roberta."];
+/// The parts that are read.
+const PARTS: [&str; 2] = ["embeddings.", "encoder."];
+
 /// Writes `config.json`, `encoder.safetensors` and `tokenizer.json` into `out`.
 ///
-/// The pooler is left out (mean pooling does not use it), and so are position ids, which are
-/// counted, not stored.
+/// Only embeddings and layers are taken: mean pooling uses no pooler, nothing here guesses words, and
+/// position ids are counted, not stored.
 pub(crate) fn convert(source: &Path, out: &Path, section: &Section) -> Result<()> {
     std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     let weights_file = source.join("model.safetensors");
@@ -18,14 +23,13 @@ pub(crate) fn convert(source: &Path, out: &Path, section: &Section) -> Result<()
         .with_context(|| format!("cannot read {}", weights_file.display()))?;
     let mut tensors: BTreeMap<String, Tensor> = BTreeMap::new();
     for (name, tensor) in stored {
-        let name = name.strip_prefix("bert.").unwrap_or(&name).to_owned();
-        if name.starts_with("pooler.") || name.ends_with("position_ids") {
-            continue;
+        let own = FAMILIES.iter().find_map(|family| name.strip_prefix(family)).unwrap_or(&name);
+        if PARTS.iter().any(|part| own.starts_with(part)) && !own.ends_with("position_ids") {
+            tensors.insert(own.to_owned(), tensor.to_dtype(DType::F32)?);
         }
-        tensors.insert(name, tensor.to_dtype(DType::F32)?);
     }
     ensure!(tensors.contains_key("embeddings.word_embeddings.weight"), "{} is not a BERT", weights_file.display());
-    std::fs::write(out.join(ENCODER), weights::write(&tensors, true)?)?;
+    std::fs::write(out.join(ENCODER), weights::write_compact(&tensors, &weights::Factors::new())?)?;
 
     let config = std::fs::read(source.join(CONFIG)).context("cannot read the encoder's config.json")?;
     let mut config: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&config)?;

@@ -19,6 +19,7 @@ pub(crate) mod optimiser;
 pub(crate) mod random;
 pub(crate) mod recipe;
 pub(crate) mod sets;
+pub(crate) mod smoothing;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tune;

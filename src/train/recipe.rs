@@ -23,9 +23,11 @@ use crate::measure::metrics;
 use crate::nlu::bert::{embed, embedding};
 use crate::nlu::bundle::{Section, Thresholds};
 use crate::nlu::context::{ContextModel, is_same};
-use crate::nlu::encoder::{Encoder, MOOD_LAYERS};
+use crate::nlu::encoder::MOOD_LAYERS;
 use crate::nlu::heads::{Dense, Heads, sigmoid, softmax};
+use crate::nlu::reference::Reference;
 use crate::nlu::surface::cues;
+use crate::nlu::tokenize::Tokenizer;
 use anyhow::Result;
 use candle_core::{DType, Device, Tensor};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -53,7 +55,7 @@ pub(crate) struct Folders<'a> {
 
 /// Fine-tunes the mood layers; gives them by the names that they are stored under.
 pub(crate) fn tune_layers(
-    encoder: &Encoder,
+    (tokenizer, reference): (&Tokenizer, &Reference),
     start: &HashMap<String, Tensor>,
     shape: &Shape,
     settings: &Settings,
@@ -64,11 +66,13 @@ pub(crate) fn tune_layers(
     let dev = data::goemotions(folders.data, "dev")?;
     let tuning = corpus::turns_of(folders.corpus, &corpus::TUNING)?;
     println!("{} examples, {} and {} for development", examples.len(), dev.len(), tuning.len());
-    let states = shared_states(encoder, &examples.iter().map(|example| example.text.as_str()).collect::<Vec<_>>())?;
-    let dev_states = shared_states(encoder, &dev.iter().map(|row| row.text.as_str()).collect::<Vec<_>>())?;
-    let tuning_states = shared_states(encoder, &tuning.iter().map(|turn| turn.text.as_str()).collect::<Vec<_>>())?;
+    let states =
+        shared_states(tokenizer, reference, &examples.iter().map(|example| example.text.as_str()).collect::<Vec<_>>())?;
+    let dev_states = shared_states(tokenizer, reference, &dev.iter().map(|row| row.text.as_str()).collect::<Vec<_>>())?;
+    let tuning_states =
+        shared_states(tokenizer, reference, &tuning.iter().map(|turn| turn.text.as_str()).collect::<Vec<_>>())?;
     let columns = emotion_columns(&dev);
-    let lanes = encoder.lanes();
+    let lanes = reference.lanes();
     let judge = |network: &Network<'_>| -> Result<f64> {
         let found = read(network, &dev_states, lanes)?;
         let emotions = best_f1(&found[0], &columns);
@@ -189,12 +193,15 @@ pub(crate) fn seen(cache: &Cache, heads: &Heads, turns: &[Turn], features: &Tens
     Ok(rows.collect())
 }
 
-fn shared_states(encoder: &Encoder, texts: &[&str]) -> Result<Vec<Tensor>> {
+fn shared_states(tokenizer: &Tokenizer, reference: &Reference, texts: &[&str]) -> Result<Vec<Tensor>> {
     let bar = progress("shared layers", texts.len())?;
     let mut all = Vec::with_capacity(texts.len());
     for chunk in texts.chunks(CHUNK) {
         // Half the width is exact enough for what comes out of a layer and halves the memory.
-        for state in encoder.shared_states(chunk)? {
+        // The beginning of a text that is too long teaches enough.
+        let ids = chunk.iter().map(|text| Ok(tokenizer.windows(text)?.swap_remove(0)));
+        let ids = ids.collect::<Result<Vec<_>, String>>().map_err(anyhow::Error::msg)?;
+        for state in reference.shared_states(&ids)? {
             all.push(state.to_dtype(DType::F16)?);
         }
         bar.inc(chunk.len() as u64);

@@ -4,9 +4,9 @@
 use super::network::{Example, Network, Shape};
 use super::tune::{Material, Settings, tune};
 use crate::domain::analysis::EMOTIONS;
-use crate::nlu::bert::load_encoder;
+use crate::nlu::bert::{load_encoder, load_reference};
 use crate::nlu::bundle::{self, Bundle, ENCODER};
-use crate::nlu::encoder::{MOOD_LAYERS, Wanted};
+use crate::nlu::encoder::{Engine, MOOD_LAYERS, Wanted};
 use crate::nlu::heads::Dense;
 use crate::nlu::tests::write_tiny;
 use crate::nlu::weights;
@@ -35,7 +35,9 @@ fn tiny(folder: &Path) -> Tiny {
         dropout: 0.1,
         feature_dropout: 0.1,
     };
-    let states = load_encoder(&mut bundle, 1).unwrap().shared_states(&TEXTS).unwrap();
+    let (tokenizer, reference) = load_reference(&mut bundle, 1).unwrap();
+    let ids: Vec<Vec<u32>> = TEXTS.iter().map(|text| tokenizer.windows(text).unwrap().swap_remove(0)).collect();
+    let states = reference.shared_states(&ids).unwrap();
     let lane = |_| rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     Tiny { shape, start, states, lanes: (0..2).map(lane).collect() }
 }
@@ -116,9 +118,10 @@ fn what_was_trained_is_what_is_served() {
     let layers = trained.iter().filter(|(name, _)| name.starts_with(MOOD_LAYERS));
     let stored: BTreeMap<String, Tensor> =
         tiny.start.iter().chain(layers).map(|(name, tensor)| (name.clone(), tensor.clone())).collect();
-    std::fs::write(folder.path().join(ENCODER), weights::write(&stored, true).unwrap()).unwrap();
+    std::fs::write(folder.path().join(ENCODER), weights::write_compact(&stored, &weights::Factors::new()).unwrap())
+        .unwrap();
     bundle::seal(folder.path()).unwrap();
-    let encoder = load_encoder(&mut Bundle::read(folder.path()).unwrap(), 1).unwrap();
+    let encoder = load_encoder(&mut Bundle::read(folder.path()).unwrap(), (Engine::Reference, 1)).unwrap();
     let head = Dense { weight: values(&trained["sentiment.weight"]), bias: values(&trained["sentiment.bias"]) };
     for (features, expected) in encoder.encode(&TEXTS, Wanted::Both).unwrap().iter().zip(expected) {
         assert_eq!(features.meaning.len(), 2 * tiny.shape.config.hidden_size);

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 const ALLOWED: [(&str, &[&str]); 6] = [
     ("domain", &["domain"]),
     ("dialogue", &["dialogue", "domain"]),
-    ("nlu", &["nlu", "domain"]),
+    // Metrics are counted where they happen.
+    ("nlu", &["nlu", "domain", "telemetry"]),
     // Of `train` only the seeded generator: draws are the same as in training.
     ("measure", &["measure", "nlu", "domain", "train"]),
     ("store", &["store", "domain", "clock"]),

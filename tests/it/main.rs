@@ -14,4 +14,8 @@ mod conversations;
 mod delivery;
 mod desk;
 mod layers;
+mod metrics;
+mod precision;
 mod support;
+mod text_in;
+mod whole;

@@ -43,6 +43,11 @@ impl TestApp {
         Self::start_in(TempDir::new().unwrap(), &["--models", "/nonexistent"]).await
     }
 
+    /// The same with further flags.
+    pub(crate) async fn start_with(flags: &[&str]) -> Self {
+        Self::start_in(TempDir::new().unwrap(), &[&["--models", "/nonexistent"], flags].concat()).await
+    }
+
     async fn start_in(folder: TempDir, flags: &[&str]) -> Self {
         let database = folder.path().join("candor.db");
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

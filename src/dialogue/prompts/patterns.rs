@@ -1,8 +1,8 @@
 //! `rules.toml`: patterns that lead to a person, and cues for short answers.
 
 use super::source::{Faults, Source};
-use crate::dialogue::rules::{Cue, Patterns, Rule, RuleAction, Rules, compile};
-use regex::Regex;
+use crate::dialogue::prefilter::Literals;
+use crate::dialogue::rules::{Cue, Pattern, Patterns, Rule, RuleAction, Rules, compile};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -40,8 +40,9 @@ impl RawRules {
     }
 
     /// Compiles every pattern. `reasons` are the codes of `handoff.toml`.
-    pub(super) fn check(&self, source: Source<'_>, reasons: &[&str], faults: &mut Faults) -> Rules {
-        let mut rules = Rules::default();
+    pub(super) fn check(&self, source: Source<'_>, reasons: &[&str], faults: &mut Faults) -> Option<Rules> {
+        let (mut rules, mut cues) = (Vec::new(), Vec::new());
+        let mut literals = Literals::default();
         for raw in &self.rule {
             let reason = raw.reason.get_ref().as_str();
             if !reasons.contains(&reason) {
@@ -54,41 +55,43 @@ impl RawRules {
                     format!("`{reason}` comes from a person's click, not from words"),
                 );
             }
-            let patterns = build(source, &raw.patterns, &raw.unless, faults);
-            rules.rules.push(Rule { reason: reason.to_owned(), action: raw.action, patterns });
+            let patterns = build(source, (&raw.patterns, &raw.unless), &mut literals, faults);
+            rules.push(Rule { reason: reason.to_owned(), action: raw.action, patterns });
         }
         for raw in &self.cue {
-            rules.cues.push((raw.kind, build(source, &raw.patterns, &raw.unless, faults)));
+            cues.push((raw.kind, build(source, (&raw.patterns, &raw.unless), &mut literals, faults)));
         }
         for reason in ["request_human", "safety", "legal"] {
             let hands_over = |rule: &Rule| rule.reason == reason && rule.action == RuleAction::Handoff;
-            if !rules.rules.iter().any(hands_over) {
+            if !rules.iter().any(hands_over) {
                 faults.add_file(source.file, format!("no rule hands over for `{reason}`"));
             }
         }
         for (cue, name) in [(Cue::Affirm, "affirm"), (Cue::Deny, "deny"), (Cue::Unhelpful, "unhelpful")] {
-            if !rules.cues.iter().any(|(kind, _)| *kind == cue) {
+            if !cues.iter().any(|(kind, _)| *kind == cue) {
                 faults.add_file(source.file, format!("there is no cue of kind `{name}`"));
             }
         }
-        rules
+        let finder = literals.finder().map_err(|error| faults.add_file(source.file, error.to_string())).ok()?;
+        Some(Rules { rules, cues, finder })
     }
 }
 
 fn build(
     source: Source<'_>,
-    any: &Spanned<Vec<Spanned<String>>>,
-    unless: &[Spanned<String>],
+    (any, unless): (&Spanned<Vec<Spanned<String>>>, &[Spanned<String>]),
+    literals: &mut Literals,
     faults: &mut Faults,
 ) -> Patterns {
     if any.get_ref().is_empty() {
         faults.add(source, &any.span(), "at least one pattern is needed");
     }
-    let mut compiled = |list: &[Spanned<String>]| -> Vec<Regex> {
+    let mut compiled = |list: &[Spanned<String>]| -> Vec<Pattern> {
         let one = |text: &Spanned<String>| {
-            compile(text.get_ref()).map_err(|reason| faults.add(source, &text.span(), reason)).ok()
+            let regex = compile(text.get_ref()).map_err(|reason| faults.add(source, &text.span(), reason)).ok()?;
+            Some(Pattern { regex, need: literals.needed(text.get_ref()) })
         };
         list.iter().filter_map(one).collect()
     };
-    Patterns::new(compiled(any.get_ref()), compiled(unless))
+    Patterns { any: compiled(any.get_ref()), unless: compiled(unless) }
 }
