@@ -21,7 +21,6 @@ from pathlib import Path
 import report
 
 HERE = Path(__file__).resolve().parent
-DATA = HERE.parents[2] / "shared" / "data" / "banking77"
 # What else could start threads, in any of the engines.
 ONE_THREAD = {
     name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS", "CANDLE_NUM_THREADS")
@@ -95,12 +94,12 @@ class Bench:
 
     def intents(self, readings):
         """Accuracy and speed of a whole turn."""
-        if not DATA.exists():
-            self.skipped["intents"] = "no banking77 beside the repository (../shared/data/banking77)"
+        if not self.given.questions:
+            self.skipped["intents"] = "no --questions FOLDER with banking77"
             return {}
         folder = self.work / "intents"
         if not (folder / "test.json").exists():
-            subprocess.run([self.python, HERE / "intents.py", "draw", DATA, folder], check=True)
+            subprocess.run([self.python, HERE / "intents.py", "draw", self.given.questions, folder], check=True)
         found = {}
         csv = ("--train", folder / "train.csv", "--test", folder / "test.csv")
         ours = [found for name, found in readings.items() if name.startswith("candor-")]
@@ -181,6 +180,7 @@ def main():
     arguments.add_argument("work", type=Path)
     arguments.add_argument("--candor", type=Path, required=True, help="the program")
     arguments.add_argument("--model", type=Path, help="its model folder, if it is not beside it or here")
+    arguments.add_argument("--questions", type=Path, help="banking77: a folder with train.csv and test.csv")
     arguments.add_argument("--quick", action="store_true", help="one short round, and no training of Rasa")
     arguments.add_argument("--picture", type=Path, help="where the SVG goes [default: WORK_FOLDER]")
     given = arguments.parse_args()

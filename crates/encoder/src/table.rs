@@ -99,3 +99,16 @@ impl Kernel for Products<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_and_vectors_of_any_width_are_padded() {
+        let table = Table::new(&[1.0, 2.0, 3.0, 4.0], 2).unwrap();
+        assert_eq!((table.count(), table.products(&[1.0, 10.0])), (2, vec![21.0, 43.0]));
+        assert!(Table::new(&[1.0; 3], 2).is_err() && Table::new(&[], 0).is_err());
+        assert!(Table::new(&[], 3).unwrap().products(&[0.0; 3]).is_empty());
+    }
+}

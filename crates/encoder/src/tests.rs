@@ -9,7 +9,7 @@ use crate::rows::{Levels, Normalise, PackedNorm, Quantise, Scale, gelu};
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 use crate::simd::{Avx2, Avx512};
 use crate::simd::{Kernel, Portable, Simd};
-use crate::table::{Products, Table};
+use crate::table::Products;
 use crate::weights::{Linear, Matrix, Norm};
 use proptest::prelude::*;
 
@@ -290,10 +290,6 @@ fn a_tables_products_are_those_of_the_formula() {
     for width in [1, 15, 16, 63, 64, 65, 384] {
         on_every_tier!(products_of_rows_are_those_of_the_formula(5, width));
     }
-    let table = Table::new(&[1.0, 2.0, 3.0, 4.0], 2).unwrap();
-    assert_eq!((table.count(), table.products(&[1.0, 10.0])), (2, vec![21.0, 43.0]));
-    assert!(Table::new(&[1.0; 3], 2).is_err() && Table::new(&[], 0).is_err());
-    assert!(Table::new(&[], 3).unwrap().products(&[0.0; 3]).is_empty());
 }
 
 /// Levels in a tier's own form as whole numbers.
