@@ -7,6 +7,7 @@
 
 use candor::cli::replay::start_reader;
 use candor::dialogue::{DialogueState, decide};
+use candor::domain::customer::STRANGER;
 use candor::domain::{Analysis, State};
 use candor::prompt_files;
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -53,7 +54,7 @@ fn bench(criterion: &mut Criterion) {
         let button = text.is_empty();
         let mut read = nlu.analyze_batch_blocking(&[text.to_owned()]).unwrap();
         let analysis = if button { Analysis::unread() } else { read.remove(0) };
-        let turn = before.turn(text, button, State::Bot);
+        let turn = before.turn(text, button, State::Bot, &STRANGER);
         group.bench_function(name, |bencher| bencher.iter(|| decide(black_box(&turn), &analysis, &prompts)));
     }
     group.finish();

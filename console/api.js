@@ -77,6 +77,7 @@ export const changeAgent = (id, values) => call("PATCH", `/v1/agents/${encodeURI
 export const transcripts = (filters, signal) => call("GET", `/v1/transcripts${query(filters)}`, undefined, signal);
 export const transcript = (id, signal) => call("GET", `/v1/transcripts/${encodeURIComponent(id)}`, undefined, signal);
 export const figures = (days, signal) => call("GET", `/v1/figures${query({ days })}`, undefined, signal);
+export const invitations = (days, signal) => call("GET", `/v1/invitations${query({ days })}`, undefined, signal);
 export const reasons = async (signal) => (await call("GET", "/v1/reasons", undefined, signal)).reasons;
 export const about = (signal) => call("GET", "/v1/about", undefined, signal);
 export const removeDemo = () => call("DELETE", "/v1/demo");

@@ -17,6 +17,10 @@ export const reasonChip = (reason) => (reason ? h("span", { class: "chip reason"
 
 export const sampleChip = (demo) => (demo ? h("span", { class: "chip sample", title: "A sample conversation, not a real customer" }, "Sample") : null);
 
+/** Beside a name for which the business's own server vouched. */
+export const verifiedMark = (verified) =>
+  verified ? h("span", { class: "verified", title: "Your own server vouched for who this is" }, h("span", { "aria-hidden": "true" }, "✓"), h("span", { class: "spoken" }, " verified")) : null;
+
 /** Five steps as words and marks, for a CSAT score of 1 to 5. */
 export function csatChip(value) {
   if (!value) return null;

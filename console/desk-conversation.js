@@ -1,13 +1,14 @@
-// One open conversation on the desk: header with actions, the live log, the composer.
+// One open conversation on the desk: header with actions, the summary, the live log, the composer.
 // It listens to the store for its conversation only. Must not know the queue or the panel.
 
 import { h, replace, setText } from "./dom.js";
 import { STATES } from "./format.js";
 import { icon } from "./icons.js";
-import { button, moodChip, stateChip, waitTime } from "./chips.js";
+import { button, moodChip, stateChip, verifiedMark, waitTime } from "./chips.js";
 import { Composer } from "./composer.js";
 import { actionsFor, isClosing, undoClose } from "./desk-actions.js";
 import { waitingSince } from "./desk-store.js";
+import { SummaryCard } from "./desk-summary.js";
 import { ConversationLog } from "./log.js";
 import { menu } from "./menu.js";
 import { turnFold } from "./turn.js";
@@ -27,6 +28,7 @@ export class ConversationView {
     this.#id = id;
     this.#card = store.card(id);
     this.log = new ConversationLog({ drawTurn: turnFold, customer: () => this.#card?.customer ?? "Customer" });
+    this.summary = new SummaryCard();
     this.composer = new Composer({ conversation: id, send: (kind, text) => this.#write(kind, text), typing: () => store.typing(id) });
     this.name = h("h2", { class: "conversation-name" });
     this.status = h("p", { class: "conversation-status" });
@@ -45,6 +47,7 @@ export class ConversationView {
         this.actions,
         h("button", { class: "button quiet round details-toggle", "aria-label": "Details", title: "Why you have this", onclick: details }, icon("info")),
       ),
+      this.summary.element,
       this.loading,
       this.log.element,
       h("div", { class: "conversation-foot" }, this.jump, this.typing, this.composer.element),
@@ -84,10 +87,10 @@ export class ConversationView {
     if (live) this.#card = live;
     else if (this.#card) this.#card = { ...this.#card, state: "closed" };
     const card = this.#card;
-    const stamp = JSON.stringify([card?.state, card?.agent, card?.mood, card?.customer, card?.queued_at, isClosing(this.#id), this.#store.agents]);
+    const stamp = JSON.stringify([card?.state, card?.agent, card?.mood, card?.customer, card?.verified, card?.queued_at, isClosing(this.#id), this.#store.agents]);
     if (stamp === this.#stamp) return;
     this.#stamp = stamp;
-    setText(this.name, card?.customer ?? "Conversation");
+    replace(this.name, card?.customer ?? "Conversation", verifiedMark(card?.verified));
     replace(this.status, statusLine(card, this.#store.me), card && moodChip(card.mood));
     this.#drawActions(card);
     this.#drawComposer(card);
@@ -99,11 +102,12 @@ export class ConversationView {
       this.#store.addEventListener(type, ({ detail }) => { if (detail.conversation === this.#id) run(detail); }, { signal });
     on("event", ({ event }) => this.#arrived(event));
     on("turn", ({ turn }) => this.#keepingEnd(() => this.log.addTurn(turn)));
+    on("summary", ({ summary }) => this.#keepingEnd(() => this.summary.show(summary)));
     on("opened", () => this.#opened());
     on("pending", () => this.#keepingEnd(() => this.#showPending()));
     on("missing", ({ message }) => { setText(this.loading, `This conversation cannot be shown: ${message}.`); this.loading.hidden = false; });
     on("typing", ({ from }) => this.#showTyping(from));
-    on("reset", () => { this.log.clear(); this.loading.hidden = false; });
+    on("reset", () => { this.log.clear(); this.summary.show(null); this.loading.hidden = false; });
   }
 
   #opened() {

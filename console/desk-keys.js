@@ -13,6 +13,7 @@ const HELP = [
   ["t", "Transfer to a colleague"],
   ["b", "Give back to the bot"],
   ["e", "Close (with a moment to undo)"],
+  ["s", "Fold or open the summary"],
   ["d", "Show or hide the details"],
   ["Esc", "Leave the text field, then the conversation"],
   ["?", "This help"],

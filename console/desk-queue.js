@@ -3,7 +3,8 @@
 
 import { h, reconcile, replace, setText } from "./dom.js";
 import { shortTime } from "./format.js";
-import { moodChip, sampleChip, waitTime } from "./chips.js";
+import { moodChip, sampleChip, verifiedMark, waitTime } from "./chips.js";
+import { churnChip } from "./churn.js";
 import { waitingSince, yourTurn } from "./desk-store.js";
 
 const SECTIONS = [
@@ -93,7 +94,7 @@ export class Queue {
     item.stamp = stamp;
     const due = card.state === "assigned" && yourTurn(card) && card.agent?.id === this.#store.me?.id;
     row.classList.toggle("due", due);
-    setText(name, card.customer);
+    replace(name, card.customer, verifiedMark(card.verified));
     if (card.state === "queued") replace(when, waitTime(waitingSince(card)));
     else replace(when, due && h("span", { class: "due-label" }, "Your turn"), shortTime(card.last_at));
     replace(
@@ -105,6 +106,8 @@ export class Queue {
     replace(
       chips,
       moodChip(card.mood),
+      // The reason beside it would say the same.
+      !(card.state !== "bot" && card.reason?.code === "churn") && churnChip(card.churn),
       card.state === "offered" && h("span", { class: "chip" }, "Person offered"),
       card.agent && card.agent.id !== this.#store.me?.id && h("span", { class: "chip" }, card.agent.name),
       card.state !== "bot" && card.reason && h("span", { class: "row-reason" }, card.reason.label),

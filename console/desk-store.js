@@ -8,7 +8,7 @@ import { Connection, newId } from "../widget/connection.js";
  * Events (each a CustomEvent):
  * - `cards`, `agents`, `status`: read the getters again
  * - `arrived` {card}: a customer began to wait; `handed` {card}: somebody transferred one to me
- * - `event`, `turn`, `opened`, `missing`, `typing`, `pending`, `reset`, each {conversation, …}
+ * - `event`, `turn`, `summary`, `opened`, `missing`, `typing`, `pending`, `reset`, each {conversation, …}
  */
 export class DeskStore extends EventTarget {
   #connection;
@@ -177,6 +177,12 @@ export class DeskStore extends EventTarget {
         log.turns.set(frame.seq, frame);
         return this.#tell("turn", { conversation: frame.conversation, turn: frame });
       }
+      case "summary": {
+        const log = this.log(frame.conversation);
+        if (!log) return undefined;
+        log.summary = frame;
+        return this.#tell("summary", { conversation: frame.conversation, summary: frame });
+      }
       case "opened": {
         const log = this.log(frame.conversation);
         if (!log) return undefined;
@@ -251,7 +257,7 @@ export const yourTurn = (card) => card.last_role === "customer";
 /** When the present wait began. */
 export const waitingSince = (card) => card.queued_at ?? card.last_at ?? card.created_at;
 
-const emptyLog = () => ({ events: [], turns: new Map(), facts: {}, loaded: false });
+const emptyLog = () => ({ events: [], turns: new Map(), facts: {}, summary: null, loaded: false });
 
 function deskUrl() {
   const url = new URL("/v1/desk", location.href);

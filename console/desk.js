@@ -44,6 +44,7 @@ class DeskView extends HTMLElement {
         t: () => this.#view?.perform("transfer") ?? false,
         b: () => this.#view?.perform("return_to_bot") ?? false,
         e: () => this.#view?.perform("close") ?? false,
+        s: () => this.#view?.summary.toggle() ?? false,
         d: () => this.#toggleDetails(),
         Escape: () => (this.#open ? go(null) : false),
         "?": showHelp,

@@ -7,6 +7,7 @@ import { demoBanner } from "./demo-banner.js";
 import { h } from "./dom.js";
 import { count, day, plural, share, span } from "./format.js";
 import { icon } from "./icons.js";
+import { invitationsPart } from "./invitations.js";
 import { dataPage } from "./page-data.js";
 
 const RANGES = [["1", "1 day"], ["7", "7 days"], ["30", "30 days"], ["90", "90 days"]];
@@ -22,6 +23,7 @@ export function figuresView(query) {
       h("nav", { class: "ranges", "aria-label": "Range" }, RANGES.map(([value, label]) => h("a", { class: "range", href: `#/figures?days=${value}`, "aria-current": value === days ? "true" : "false" }, label)))),
     demoBanner(() => data.reload()),
     data,
+    invitationsPart(days),
   );
 }
 

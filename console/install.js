@@ -14,7 +14,7 @@ export function installView() {
   return h("div", { class: "page-body narrow" }, h("header", { class: "page-head" }, h("h1", null, "Install")), demoBanner(() => data.reload()), data);
 }
 
-function draw({ version, model = {}, prompts_version: prompts, embed_snippet: snippet, origin }) {
+function draw({ version, model = {}, prompts_version: prompts, prompts_reload: reload, embed_snippet: snippet, origin }) {
   const label = h("span", { class: "button-label" }, "Copy");
   const code = h("pre", { class: "snippet", tabindex: "0", "aria-label": "Embed snippet" }, snippet);
   return [
@@ -29,8 +29,17 @@ function draw({ version, model = {}, prompts_version: prompts, embed_snippet: sn
         [["Server", `candor ${version}`], ["Address", origin],
          ["Understanding", model.source === "model" ? `model ${model.version}` : `${model.version} (keyword rules)`],
          ["Prompts", prompts]].map(([name, value]) => [h("dt", null, name), h("dd", { class: "break" }, value)])),
-      model.source !== "model" && h("p", { class: "form-problem" }, h("strong", null, "The model is not loaded"), model.reason ? `: ${model.reason}. ` : ". ", "Messages are read by keyword rules.")),
+      model.source !== "model" && h("p", { class: "form-problem" }, h("strong", null, "The model is not loaded"), model.reason ? `: ${model.reason}. ` : ". ", "Messages are read by keyword rules."),
+      reload?.result === "refused" && refusal(reload.faults)),
   ];
+}
+
+/** Why changed prompts do not answer. */
+function refusal(faults) {
+  const place = ({ file, line }) => (file ? `${file}:${line}: ` : "");
+  return h("div", { class: "form-problem" },
+    h("p", null, h("strong", null, "The prompts changed and are refused"), "; the version above goes on."),
+    h("ul", null, faults.map((fault) => h("li", { class: "break" }, place(fault) + fault.reason))));
 }
 
 async function copy(text, code, label) {

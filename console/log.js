@@ -5,6 +5,7 @@
 import { h, replace } from "./dom.js";
 import { day, fullTime, reasonLabel, stateLine, timeOfDay } from "./format.js";
 import { icon } from "./icons.js";
+import { markWords } from "./words.js";
 import { markdown, plain } from "../widget/markdown.js";
 
 const NEAR_END = 80;
@@ -14,6 +15,7 @@ const SCALES = { csat: 5, ces: 7, nps: 10 };
 export class ConversationLog {
   #entries = new Map();
   #turns = new Map();
+  #texts = new Map();
   #last = { day: null, author: null, at: 0 };
   #holder = null;
   #drawTurn;
@@ -41,6 +43,7 @@ export class ConversationLog {
     if (event.kind === "state") this.#holder = event.state === "assigned" ? (event.agent?.name ?? null) : null;
     entry.dataset.seq = event.seq;
     this.#entries.set(event.seq, entry);
+    if (event.from?.role === "customer" && event.text) this.#texts.set(event.seq, event.text);
     this.list.append(entry);
     this.#placeTurn(event.seq);
   }
@@ -65,6 +68,7 @@ export class ConversationLog {
   clear() {
     this.#entries.clear();
     this.#turns.clear();
+    this.#texts.clear();
     this.#last = { day: null, author: null, at: 0 };
     this.#holder = null;
     replace(this.list);
@@ -91,6 +95,8 @@ export class ConversationLog {
     const entry = this.#entries.get(seq);
     const turn = this.#turns.get(seq);
     if (!entry || !turn) return;
+    const said = entry.querySelector(".bubble .plain-text");
+    if (said && this.#texts.has(seq)) markWords(said, this.#texts.get(seq), turn);
     const old = entry.querySelector(":scope > .turn-slot");
     const slot = h("div", { class: "turn-slot" }, this.#drawTurn(turn));
     if (old) {

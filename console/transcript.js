@@ -2,7 +2,8 @@
 // turn how it was read and why it was decided so. Must not change anything.
 
 import { transcript } from "./api.js";
-import { csatChip, moodChip, reasonChip, sampleChip, stateChip } from "./chips.js";
+import { csatChip, moodChip, reasonChip, sampleChip, stateChip, verifiedMark } from "./chips.js";
+import { churnPart } from "./churn.js";
 import { breakable, h } from "./dom.js";
 import { ACTIONS_SHORT, fullTime, plural, span, title } from "./format.js";
 import { icon } from "./icons.js";
@@ -31,7 +32,7 @@ function draw({ conversation, events, turns }) {
     h("a", { class: "back-link", href: listAddress() }, icon("back"), "All transcripts"),
     h("header", { class: "page-head" },
       h("div", null,
-        h("h1", null, customer),
+        h("h1", null, customer, verifiedMark(conversation.verified)),
         h("p", { class: "row-chips" }, stateChip(conversation.state), reasonChip(conversation.reason), moodChip(turns.findLast((turn) => !isUnread(turn))?.mood), csatChip(csat), sampleChip(conversation.demo))),
       live && h("a", { class: "button", href: `#/desk/${encodeURIComponent(conversation.conversation)}` }, "Open on the desk")),
     h("div", { class: "transcript-columns" },
@@ -40,7 +41,7 @@ function draw({ conversation, events, turns }) {
         h("section", { class: "card transcript-log" },
           h("div", { class: "card-head" }, h("h2", null, "Conversation"), turns.length > 0 && foldAll(log.list)),
           log.list)),
-      h("aside", { class: "card transcript-facts", "aria-label": "Facts" }, h("h2", null, "Facts"), facts(conversation, events, turns))),
+      h("aside", { class: "card transcript-facts", "aria-label": "Facts" }, h("h2", null, "Facts"), facts(conversation, events, turns), churnPart(turns, { open: true }))),
   );
 }
 

@@ -2,7 +2,7 @@
 // address holds the filters, so a search can be kept and shared. Must not know one transcript.
 
 import { reasons as loadReasons, transcripts } from "./api.js";
-import { csatChip, moodChip, reasonChip, sampleChip, stateChip } from "./chips.js";
+import { csatChip, moodChip, reasonChip, sampleChip, stateChip, verifiedMark } from "./chips.js";
 import { demoBanner } from "./demo-banner.js";
 import { h, replace, setText } from "./dom.js";
 import { MOODS, STATES, fullTime, plural, shortTime } from "./format.js";
@@ -154,7 +154,7 @@ function row(item) {
       "a",
       { class: "transcript-row", href: `#/transcripts/${encodeURIComponent(item.conversation)}` },
       h("span", { class: "transcript-top" },
-        h("span", { class: "row-name" }, item.customer),
+        h("span", { class: "row-name" }, item.customer, verifiedMark(item.verified)),
         stateChip(item.state),
         item.agent && h("span", { class: "quiet-text" }, item.agent.name),
         h("time", { class: "row-when", datetime: new Date(when).toISOString(), title: fullTime(when) }, shortTime(when))),

@@ -4,6 +4,7 @@
 import { h, tableBox } from "./dom.js";
 import { ACTIONS, ACTIONS_SHORT, plural, reasonLabel, score, title } from "./format.js";
 import { moodChip } from "./chips.js";
+import { changeLine, changeLines } from "./changes.js";
 import { frustrationThreshold, isUnread, readTrace } from "./trace.js";
 
 /** A value between 0 and 1 as a bar, with a tick where its threshold lies. */
@@ -39,9 +40,9 @@ export function reasonList(reasons, { said = null } = {}) {
         reason.code !== said && h("strong", null, reasonLabel(reason.code)),
         reason.evidence && h("p", { class: "evidence" }, reason.evidence),
         typeof reason.value === "number" &&
-          (reason.value <= 1
+          (!Number.isInteger(reason.threshold ?? 0.5)
             ? meter("Measured", reason.value, { threshold: reason.threshold ?? null, tone: "bad" })
-            : h("p", { class: "evidence" }, `Measured ${reason.value}${reason.threshold ? `, threshold ${reason.threshold}` : ""}`)),
+            : h("p", { class: "evidence" }, `Counted ${reason.value}, limit ${reason.threshold}`)),
       ),
     ),
   );
@@ -68,6 +69,7 @@ export function turnFold(turn) {
       { class: "reading-body" },
       h("p", null, `${ACTIONS[turn.action] ?? title(turn.action)}${intent ? `, understood as “${intent}”` : ""}.`),
       turn.reasons?.length > 0 && reasonList(turn.reasons),
+      changeLine(turn) && h("p", { class: "evidence" }, changeLine(turn)),
       !isUnread(turn) && scores(turn),
       turn.source === "rules" && !isUnread(turn) && h("p", { class: "quiet-text" }, "Read by keyword rules: the model was not available."),
     ),
@@ -76,7 +78,8 @@ export function turnFold(turn) {
 
 /** Everything that is known about a turn's decision, for the transcript. */
 export function turnTrace(turn) {
-  const { by, how, rest, unread, intents, emotions, hits, checkedRules, checks, language, model, prompts } = readTrace(turn);
+  const { by, how, rest, unread, intents, emotions, hits, checkedRules, checks, weights, language, model, prompts } = readTrace(turn);
+  const changes = changeLines(turn);
   const understood = turn.intent ? `Understood as “${title(turn.intent)}”${how ? `, by ${how}` : ""}. ` : unread ? "" : "No intent was accepted. ";
   const made = [!unread && (turn.source === "rules" ? "Read by keyword rules" : "Read by the model"), !unread && model, language && `language ${language}`, prompts && `prompts ${prompts}`];
   return h(
@@ -85,6 +88,8 @@ export function turnTrace(turn) {
     h("p", { class: "trace-decision" }, !unread && moodChip(turn.mood), h("strong", null, ACTIONS[turn.action] ?? title(turn.action))),
     h("p", null, understood, by, rest && ` ${rest}`),
     turn.reasons?.length > 0 && reasonList(turn.reasons),
+    changes.length > 0 && h("div", { class: "trace-changes" }, h("h3", null, "What would have changed it"), h("ul", null, changes.map((line) => h("li", null, line)))),
+    weights.length > 0 && weights.map((line) => h("p", { class: "evidence" }, line)),
     !unread && h(
       "div",
       { class: "trace-columns" },

@@ -3,13 +3,16 @@
 use crate::bus::Bus;
 use crate::chat::accounts::Accounts;
 use crate::chat::desk::Desk;
+use crate::chat::reload::Reload;
 use crate::chat::turn::TurnOrder;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dialogue::Prompts;
-use crate::nlu::Nlu;
+use crate::egress::Egress;
+use crate::nlu::{Intents, Nlu};
+use crate::secret::Secrets;
 use crate::store::Store;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -29,15 +32,21 @@ pub struct App {
     /// The reader of texts.
     pub nlu: Nlu,
     /// The bot.
-    pub prompts: Prompts,
-    /// HTTP client for lookups in the business's system.
-    pub lookups: reqwest::Client,
+    pub bot: CurrentBot,
+    /// How the bot's files were last read again.
+    pub reload: Reload,
+    /// The way out to other systems.
+    pub egress: Egress,
+    /// What requests to them may carry.
+    pub secrets: Secrets,
     /// Who is at the desk.
     pub desk: Desk,
     /// Guards of the accounts.
     pub accounts: Accounts,
     /// Wakes the task that tells who waits of their place.
     pub queue_news: Notify,
+    /// Wakes the task that delivers the outbox.
+    pub outbox_news: Notify,
     /// Order of turns within a conversation.
     pub turns: TurnOrder,
     /// Room for turns that are being read and decided: more at a time would only take the processor away from
@@ -57,3 +66,42 @@ pub struct App {
 
 /// How the app is passed around.
 pub type Shared = Arc<App>;
+
+/// A bot: what it says, and what tells its intents apart, fitted on the phrases of these very prompts.
+pub struct Bot {
+    /// What it says and when.
+    pub prompts: Arc<Prompts>,
+    /// What its customers' texts are read with.
+    pub intents: Arc<Intents>,
+}
+
+/// The bot that answers now. It is replaced as a whole, and whoever began with one ends with it.
+pub struct CurrentBot(RwLock<Arc<Bot>>);
+
+impl CurrentBot {
+    /// The first one.
+    #[must_use]
+    pub fn new(bot: Bot) -> Self {
+        Self(RwLock::new(Arc::new(bot)))
+    }
+
+    /// Puts another one in its place.
+    pub fn replace(&self, bot: Bot) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(bot);
+    }
+}
+
+impl App {
+    /// The bot that answers now. A use case asks once, so that it does not see two.
+    #[must_use]
+    pub fn bot(&self) -> Arc<Bot> {
+        // One assignment under the lock: a poisoned one holds a whole bot.
+        Arc::clone(&self.bot.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What it says, for whoever reads no text.
+    #[must_use]
+    pub fn prompts(&self) -> Arc<Prompts> {
+        Arc::clone(&self.bot().prompts)
+    }
+}

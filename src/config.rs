@@ -1,8 +1,13 @@
 //! The one list of settings. `--help` is its reference; every flag has an environment variable.
 
+use crate::egress::{Host, Url};
 use clap::Args;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+
+/// Shortest identity secret: as long as the hash that it keys (RFC 7518, 3.2).
+const SECRET_BYTES: usize = 32;
 
 /// Settings of `candor serve`.
 #[derive(Args, Clone, Debug)]
@@ -16,7 +21,8 @@ pub struct Config {
     /// Folder of the model [default: models/support-minilm beside the program or here].
     #[arg(long, env = "CANDOR_MODELS")]
     pub models: Option<PathBuf>,
-    /// Folder with the bot's prompts instead of the built-in demo shop's.
+    /// Folder with the bot's prompts instead of the built-in demo shop's; a change of its files is taken over while the
+    /// server runs, and one that `candor doctor` would refuse is not.
     #[arg(long, env = "CANDOR_PROMPTS")]
     pub prompts: Option<PathBuf>,
     /// The address that browsers use, for example `https://chat.example.com` (needed behind a proxy).
@@ -25,6 +31,15 @@ pub struct Config {
     /// Origin of a page that may embed the widget, for example `https://shop.example.com` (repeatable).
     #[arg(long = "allow-origin", env = "CANDOR_ALLOW_ORIGIN", value_delimiter = ',')]
     pub allow_origin: Vec<String>,
+    /// A host that look-ups may ask although it is in a private network, also without TLS: `shop.internal` or
+    /// `10.0.0.7:8080` (repeatable). All others are asked over https, on public addresses only.
+    #[arg(
+        long = "allow-private-host",
+        env = "CANDOR_ALLOW_PRIVATE_HOST",
+        value_name = "HOST[:PORT]",
+        value_delimiter = ','
+    )]
+    pub allow_private_host: Vec<Host>,
     /// Start without the demo shop and its day of sample conversations.
     #[arg(long, env = "CANDOR_NO_DEMO")]
     pub no_demo: bool,
@@ -37,9 +52,49 @@ pub struct Config {
     /// Texts that may wait for the model before further turns are read by rules.
     #[arg(long, env = "CANDOR_MODEL_QUEUE", default_value_t = 64)]
     pub model_queue: usize,
+    /// Secret of at least 32 bytes with which the business's own server signs who a customer is (docs/identity.md); without it everybody is anonymous.
+    #[arg(long, env = "CANDOR_IDENTITY_SECRET", hide_env_values = true)]
+    pub identity_secret: Option<Secret>,
     /// Customers' open sockets at most; further ones are refused.
     #[arg(long, env = "CANDOR_SOCKETS", default_value_t = 10_000)]
     pub sockets: usize,
+    /// Address to which JSON is posted when something urgent waits for a person (`notify` in handoff.toml); it must be
+    /// public and https, or its host allowed with --allow-private-host.
+    #[arg(long, env = "CANDOR_ONCALL_WEBHOOK", hide_env_values = true)]
+    pub oncall_webhook: Option<Url>,
+    /// Mail address of the person who is told the same; needs --smtp.
+    #[arg(long, env = "CANDOR_ONCALL_MAIL")]
+    pub oncall_mail: Option<String>,
+    /// Mail server, for example `smtps://user:password@mail.example.com` or `smtp://mail.example.com:587?tls=required`.
+    #[arg(long, env = "CANDOR_SMTP", hide_env_values = true)]
+    pub smtp: Option<String>,
+    /// Sender of mail [default: the on-call address].
+    #[arg(long, env = "CANDOR_SMTP_FROM")]
+    pub smtp_from: Option<String>,
+}
+
+/// A setting that nobody may read: it is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret itself.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl From<String> for Secret {
+    fn from(value: String) -> Self {
+        Self(value)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
 }
 
 /// A setting that makes no sense.
@@ -53,9 +108,15 @@ pub enum ConfigError {
         /// What was given.
         value: String,
     },
+    /// A setting for being told of urgent matters that cannot work.
+    #[error("{0}: {1}")]
+    OnCall(&'static str, String),
     /// Listening for others without saying under which address.
     #[error("--listen {0} serves other machines: say with --public-url under which address browsers reach it")]
     NoPublicUrl(SocketAddr),
+    /// A secret that can be guessed.
+    #[error("--identity-secret has fewer than {SECRET_BYTES} bytes; make one with `openssl rand -base64 32`")]
+    ShortSecret,
 }
 
 impl Config {
@@ -77,6 +138,30 @@ impl Config {
         if !self.listen.ip().is_loopback() && self.public_url.is_none() {
             return Err(ConfigError::NoPublicUrl(self.listen));
         }
+        if self.identity_secret.as_ref().is_some_and(|secret| secret.bytes().len() < SECRET_BYTES) {
+            return Err(ConfigError::ShortSecret);
+        }
+        self.validate_oncall()
+    }
+
+    fn validate_oncall(&self) -> Result<(), ConfigError> {
+        let smtp = self.smtp.as_deref();
+        for (flag, address) in [("--oncall-mail", &self.oncall_mail), ("--smtp-from", &self.smtp_from)] {
+            if address.as_deref().is_some_and(|address| address.parse::<lettre::Address>().is_err()) {
+                return Err(ConfigError::OnCall(flag, "this is no mail address".to_owned()));
+            }
+        }
+        if self.oncall_mail.is_some() != smtp.is_some() {
+            return Err(ConfigError::OnCall("--oncall-mail", "it needs --smtp, and --smtp needs it".to_owned()));
+        }
+        let safe = |url: &str| {
+            let starttls = url.starts_with("smtp://") && url.contains("tls=required");
+            url.starts_with("smtps://") || starttls || is_near(url)
+        };
+        if smtp.is_some_and(|url| !safe(url)) {
+            let how = "an smtps:// address, smtp:// with ?tls=required, or smtp:// on this machine";
+            return Err(ConfigError::OnCall("--smtp", how.to_owned()));
+        }
         Ok(())
     }
 
@@ -97,6 +182,14 @@ impl Config {
         own
     }
 
+    /// The hosts that may be asked wherever they lie: those allowed by name, and this server itself, whose
+    /// demo shop the bot asks.
+    #[must_use]
+    pub fn allowed_hosts(&self, bound: SocketAddr) -> Vec<Host> {
+        let own = Host::of_origin(&self.origin(bound)).ok();
+        self.allow_private_host.iter().cloned().chain(own).collect()
+    }
+
     /// The model folder: the one asked for, else the committed one beside the program or in the
     /// working directory. `None` if there is none.
     #[must_use]
@@ -114,6 +207,14 @@ pub fn find_models(asked: Option<&Path>) -> Option<PathBuf> {
     }
     let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(COMMITTED)));
     beside.into_iter().chain([PathBuf::from(COMMITTED)]).find(|folder| folder.is_dir())
+}
+
+/// Whether a mail server is on this machine, where nobody listens in between.
+fn is_near(smtp: &str) -> bool {
+    let Some(rest) = smtp.strip_prefix("smtp://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    matches!(host.rsplit_once(':').map_or(host, |(host, _)| host), "127.0.0.1" | "localhost")
 }
 
 fn is_origin(value: &str) -> bool {
@@ -157,6 +258,38 @@ mod tests {
         assert_eq!(config.validate(), Err(ConfigError::NoPublicUrl(config.listen)));
         assert_eq!(parse(&["--listen", "0.0.0.0:8080", "--public-url", "https://chat.example"]).validate(), Ok(()));
         assert_eq!(parse(&[]).validate(), Ok(()));
+    }
+
+    #[test]
+    fn urgent_matters_leave_only_by_safe_ways() {
+        let refused = |flags: &[&str]| parse(flags).validate().unwrap_err().to_string();
+        assert!(Line::try_parse_from(["candor", "--oncall-webhook", "oncall"]).is_err());
+        let mail = ["--oncall-mail", "sam@shop.example"];
+        assert!(refused(&mail).contains("--smtp"));
+        assert!(refused(&["--smtp", "smtps://mail.example"]).contains("--oncall-mail"));
+        assert!(refused(&["--oncall-mail", "sam", "--smtp", "smtps://mail.example"]).contains("no mail address"));
+        for url in ["smtp://u:p@mail.example:587", "smtp://127.0.0.1.example", "smtp://127.0.0.1@mail.example"] {
+            assert!(refused(&[&mail[..], &["--smtp", url]].concat()).starts_with("--smtp: "), "{url}");
+        }
+        for url in ["smtps://u:p@mail.example", "smtp://mail.example:587?tls=required", "smtp://127.0.0.1:2525"] {
+            assert_eq!(parse(&[&mail[..], &["--smtp", url]].concat()).validate(), Ok(()), "{url}");
+        }
+    }
+
+    #[test]
+    fn only_named_hosts_and_the_server_itself_may_be_private() {
+        let config = parse(&["--allow-private-host", "shop.internal,10.0.0.7:8443"]);
+        let allowed: Vec<String> = config.allowed_hosts(config.listen).iter().map(ToString::to_string).collect();
+        assert_eq!(allowed, ["shop.internal", "10.0.0.7:8443", "127.0.0.1:8080"]);
+        assert!(Line::try_parse_from(["candor", "--allow-private-host", "http://shop.internal"]).is_err());
+    }
+
+    #[test]
+    fn a_secret_is_long_and_never_shown() {
+        let config = parse(&["--identity-secret", "0123456789abcdef0123456789abcdef"]);
+        assert_eq!(config.validate(), Ok(()));
+        assert!(!format!("{config:?}").contains("0123"), "{config:?}");
+        assert_eq!(parse(&["--identity-secret", "short"]).validate(), Err(ConfigError::ShortSecret));
     }
 
     #[test]

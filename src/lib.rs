@@ -3,7 +3,7 @@
 //! The map. A request goes through three hops, and arrows point downward only:
 //! `http` (routes, sockets, frames) → `chat` (use cases) → `store`, `nlu`, `bus`, `dialogue` →
 //! `domain` (values). Decisions are pure and live in `dialogue`; only `store` runs SQL; only `http`
-//! names axum; only `train` names an optimiser. The event log in the database is the truth, and a
+//! names axum; only `egress` names the HTTP client; only `train` names an optimiser. The event log in the database is the truth, and a
 //! signal on the bus only says "look again". docs/ARCHITECTURE.md walks through one turn.
 
 pub mod app;
@@ -14,10 +14,13 @@ pub mod clock;
 pub mod config;
 pub mod dialogue;
 pub mod domain;
+pub mod egress;
 pub mod http;
 pub mod measure;
 pub mod nlu;
 pub mod prompt_files;
+pub mod replay;
+pub mod secret;
 pub mod serve;
 pub mod store;
 pub mod telemetry;

@@ -1,9 +1,11 @@
 //! The command line: parses it and hands over to the library.
 
+use candor::app::Shared;
 use candor::config::Config;
 use candor::{cli, clock::Clock, serve};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 
 /// Self-hosted customer-support chat: an honest bot, on-device mood and intent, and a person the
@@ -25,6 +27,8 @@ enum Command {
     Analyze(cli::analyze::Args),
     /// Run recorded conversations through the model and the policy, one JSON line per customer turn
     Replay(cli::replay::Args),
+    /// Check the bot's files: what is wrong, what cannot be reached, what is easily mixed up
+    Doctor(cli::doctor::Args),
     /// Measure the model, and other tools' predictions, on labelled texts
     Eval(cli::eval::Args),
     /// Measure the intent classifier on labelled questions; JSON
@@ -86,6 +90,7 @@ fn main() -> ExitCode {
         Command::Serve(config) => serve_until_stopped(config),
         Command::Analyze(args) => cli::analyze::run(&args),
         Command::Replay(args) => cli::replay::run(&args),
+        Command::Doctor(args) => cli::doctor::run(&args),
         Command::Eval(args) => cli::eval::run(&args),
         Command::Intents(args) => cli::intents::run(&args),
         Command::Audit(args) => cli::audit::run(&args),
@@ -115,7 +120,23 @@ async fn serve_until_stopped(config: Config) -> anyhow::Result<()> {
         wait_for_signal().await;
         stop.cancel();
     });
+    // Without a folder there is nothing to read again, and a closed terminal ends the program as ever.
+    if started.app.config.prompts.is_some() {
+        started.app.tasks.spawn(reload_on_signal(Arc::clone(&started.app)));
+    }
     Ok(serve::run(started.app, listener).await?)
+}
+
+/// SIGHUP: the bot's files are read again at once.
+async fn reload_on_signal(app: Shared) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut hang_up) = signal(SignalKind::hangup()) else { return };
+    loop {
+        tokio::select! {
+            () = app.stop.cancelled() => return,
+            _ = hang_up.recv() => app.reload.ask(),
+        }
+    }
 }
 
 async fn wait_for_signal() {

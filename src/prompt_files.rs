@@ -1,10 +1,11 @@
 //! Where the bot's prompt files come from: a folder, or the demo shop's, which are built in. Reads
-//! names and texts only; `dialogue` knows what they mean.
+//! names and texts only, and notices that a folder changed; `dialogue` knows what they mean.
 
 use crate::dialogue::{PromptErrors, Prompts};
 use rust_embed::RustEmbed;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 #[derive(RustEmbed)]
 #[folder = "$CARGO_MANIFEST_DIR/prompts"]
@@ -26,30 +27,59 @@ pub enum Error {
     Wrong(#[from] PromptErrors),
 }
 
+/// Texts of files by their path inside the folder, with `/`.
+pub type Files = BTreeMap<String, String>;
+
 /// Loads and checks the prompts of `folder`, or the built-in ones.
 ///
 /// # Errors
 /// `Unreadable` with the path; `Wrong` with every fault's file, line and reason.
 pub fn load(folder: Option<&Path>) -> Result<Prompts, Error> {
-    let files = match folder {
-        Some(folder) => read_folder(folder)?,
-        None => BuiltIn::iter()
-            .filter_map(|name| {
-                let file = BuiltIn::get(&name)?;
-                Some((name.into_owned(), String::from_utf8_lossy(&file.data).into_owned()))
-            })
-            .collect(),
-    };
-    Ok(Prompts::load(&files)?)
+    Ok(Prompts::load(&read(folder)?)?)
 }
 
-/// Every file below `folder`, two levels deep, by its path with `/`.
-fn read_folder(folder: &Path) -> Result<BTreeMap<String, String>, Error> {
-    let unreadable = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Error::Unreadable { path, source }
+/// The texts of the files of `folder`, or of the built-in ones, unchecked.
+///
+/// # Errors
+/// `Unreadable` with the path.
+pub fn read(folder: Option<&Path>) -> Result<Files, Error> {
+    let Some(folder) = folder else {
+        let text = |name: std::borrow::Cow<'static, str>| {
+            let file = BuiltIn::get(&name)?;
+            Some((name.into_owned(), String::from_utf8_lossy(&file.data).into_owned()))
+        };
+        return Ok(BuiltIn::iter().filter_map(text).collect());
     };
-    let mut files = BTreeMap::new();
+    let text = |(name, path): (String, PathBuf)| {
+        let text = std::fs::read_to_string(&path).map_err(unreadable(&path))?;
+        Ok((name, text))
+    };
+    list(folder)?.into_iter().map(text).collect()
+}
+
+/// What a folder looks like from outside: sizes and times of change of its files, by name. A change of a file shows here.
+pub type Look = BTreeMap<String, (u64, Option<SystemTime>)>;
+
+/// Looks at a folder without reading its files.
+///
+/// # Errors
+/// `Unreadable` with the path.
+pub fn look(folder: &Path) -> Result<Look, Error> {
+    let seen = |(name, path): (String, PathBuf)| {
+        let data = std::fs::metadata(&path).map_err(unreadable(&path))?;
+        Ok((name, (data.len(), data.modified().ok())))
+    };
+    list(folder)?.into_iter().map(seen).collect()
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Unreadable { path, source }
+}
+
+/// Every file below `folder`, two levels deep, with its path inside it.
+fn list(folder: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
+    let mut files = Vec::new();
     let mut folders = vec![(folder.to_owned(), String::new())];
     while let Some((folder, prefix)) = folders.pop() {
         for entry in std::fs::read_dir(&folder).map_err(unreadable(&folder))? {
@@ -62,8 +92,7 @@ fn read_folder(folder: &Path) -> Result<BTreeMap<String, String>, Error> {
             if path.is_dir() && prefix.is_empty() {
                 folders.push((path.clone(), format!("{name}/")));
             } else if path.is_file() {
-                let text = std::fs::read_to_string(&path).map_err(unreadable(&path))?;
-                files.insert(format!("{prefix}{name}"), text);
+                files.push((format!("{prefix}{name}"), path));
             }
         }
     }

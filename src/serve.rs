@@ -1,10 +1,13 @@
 //! Starting and stopping the server.
 
-use crate::app::{App, Shared};
-use crate::chat::{accounts, handoff, lookup, sample_day, upkeep};
+use crate::app::{App, Bot, CurrentBot, Shared};
+use crate::chat::{accounts, handoff, lookup, outbox, reload, sample_day, upkeep};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::dialogue::Prompts;
+use crate::egress::{Egress, NoTls};
 use crate::nlu::{self, IntentExamples, Nlu};
+use crate::secret::Secrets;
 use crate::store::{self, Store};
 use crate::{http, prompt_files, telemetry};
 use axum::serve::ListenerExt as _;
@@ -38,6 +41,17 @@ pub enum Error {
     /// The model folder is damaged.
     #[error("model: {0}")]
     Model(#[from] nlu::Error),
+    /// The bot is to speak a language that the model does not read.
+    #[error(
+        "prompts/languages.toml: `{language}` is in `supported`, but the model reads only {}: its intents and mood would be guesses",
+        trained.join(", ")
+    )]
+    Language {
+        /// The language.
+        language: String,
+        /// What the model was trained on.
+        trained: Vec<String>,
+    },
     /// The database could not be opened.
     #[error("{}: {source}", path.display())]
     Database {
@@ -49,9 +63,9 @@ pub enum Error {
     /// A use case failed at start.
     #[error(transparent)]
     Chat(#[from] crate::chat::Error),
-    /// The HTTP client for lookups could not be made.
-    #[error("lookups: {0}")]
-    Lookups(#[from] reqwest::Error),
+    /// Other systems cannot be asked.
+    #[error(transparent)]
+    Egress(#[from] NoTls),
     /// The network failed.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -82,27 +96,41 @@ pub async fn start(config: Config, listener: &TcpListener, clock: Clock) -> Resu
     config.validate()?;
     let bound = listener.local_addr()?;
     let prompts = prompt_files::load(config.prompts.as_deref())?;
+    let egress = Egress::new(config.allowed_hosts(bound))?;
+    let secrets = Secrets::from_environment();
+    lookup::check(&prompts, &egress, &secrets, &config.origin(bound)).map_err(prompt_files::Error::Wrong)?;
     let options = nlu::Options {
         models: config.model_folder(),
-        intents: intent_examples(&prompts),
         queue: config.model_queue,
         threads: config.threads,
         engine: nlu::Engine::default(),
     };
-    let model = tokio::task::spawn_blocking(move || Nlu::start(options));
+    let examples = intent_examples(&prompts);
+    let model = tokio::task::spawn_blocking(move || {
+        let nlu = Nlu::start(options)?;
+        let intents = nlu.fit(&examples)?;
+        Ok::<_, nlu::Error>((nlu, intents))
+    });
     let store = open_store(&config, clock.clone()).await?;
-    let nlu = model.await.map_err(|_| Error::Interrupted)??;
+    if let Some(url) = &config.oncall_webhook {
+        egress.check(url).map_err(|why| ConfigError::OnCall("--oncall-webhook", why.to_string()))?;
+    }
+    let (nlu, intents) = model.await.map_err(|_| Error::Interrupted)??;
+    check_languages(&prompts, &nlu)?;
     let app = Arc::new(App {
         origin: config.origin(bound),
         own_origins: config.own_origins(bound),
         store,
         bus: Default::default(),
         nlu,
-        prompts,
-        lookups: lookup::client()?,
+        bot: CurrentBot::new(Bot { prompts: Arc::new(prompts), intents }),
+        reload: Default::default(),
+        egress,
+        secrets,
         desk: Default::default(),
         accounts: Default::default(),
         queue_news: Notify::new(),
+        outbox_news: Notify::new(),
         turns: Default::default(),
         judging: Semaphore::new(JUDGED),
         sockets: Arc::new(Semaphore::new(config.sockets)),
@@ -117,6 +145,15 @@ pub async fn start(config: Config, listener: &TcpListener, clock: Clock) -> Resu
         serve_metrics(&app, address).await?;
     }
     Ok(Started { app, setup_token, took: begin.elapsed() })
+}
+
+/// The bot may speak only what the model was trained on.
+fn check_languages(prompts: &Prompts, nlu: &Nlu) -> Result<(), Error> {
+    let trained = nlu.languages();
+    match prompts.languages().supported().iter().find(|language| !trained.contains(language)) {
+        Some(language) => Err(Error::Language { language: language.clone(), trained }),
+        None => Ok(()),
+    }
 }
 
 /// Counts, and serves what is counted.
@@ -145,7 +182,7 @@ async fn serve_metrics(app: &Shared, address: SocketAddr) -> Result<(), Error> {
 
 /// What the intent classifier learns from: the example phrases of every intent.
 #[must_use]
-pub fn intent_examples(prompts: &crate::dialogue::Prompts) -> Vec<IntentExamples> {
+pub fn intent_examples(prompts: &Prompts) -> Vec<IntentExamples> {
     prompts
         .intents()
         .iter()
@@ -170,6 +207,8 @@ async fn open_store(config: &Config, clock: Clock) -> Result<Store, Error> {
 pub async fn run(app: Shared, listener: TcpListener) -> Result<(), Error> {
     app.tasks.spawn(upkeep::run(Arc::clone(&app)));
     app.tasks.spawn(handoff::follow_queue(Arc::clone(&app)));
+    app.tasks.spawn(outbox::run(Arc::clone(&app)));
+    app.tasks.spawn(reload::run(Arc::clone(&app)));
     if !app.config.no_demo {
         let app = Arc::clone(&app);
         // Beside the server, whose demo shop the bot asks about orders.

@@ -9,15 +9,18 @@ use tracing_subscriber::EnvFilter;
 pub(crate) const READINGS: &str = "candor_readings_total";
 /// Texts that the model should have read and rules did, by `reason`: `overloaded`, `late`, `failed` or `stopped`.
 pub(crate) const FALLBACKS: &str = "candor_reading_fallbacks_total";
+/// Turns whose words were looked into, by `outcome`: `stored`, `nothing` (one word) or `failed` (late, or the model).
+pub(crate) const EXPLANATIONS: &str = "candor_explanations_total";
 /// Texts of a batch.
 pub(crate) const BATCH_TEXTS: &str = "candor_reading_batch_texts";
 /// Seconds that the model took for a batch.
 pub(crate) const BATCH_SECONDS: &str = "candor_reading_batch_seconds";
 
 /// Every metric there is, with what it counts.
-const METRICS: [(&str, Kind, &str); 4] = [
+const METRICS: [(&str, Kind, &str); 5] = [
     (READINGS, Kind::Counter, "Texts read, by who read them: model, memory or rules"),
     (FALLBACKS, Kind::Counter, "Texts that rules read in the model's place, by reason"),
+    (EXPLANATIONS, Kind::Counter, "Turns whose words were looked into after the answer, by outcome"),
     (BATCH_TEXTS, Kind::Histogram(&[1.0, 2.0, 4.0, 8.0, 16.0, 32.0]), "Texts that the model read together"),
     (
         BATCH_SECONDS,

@@ -11,7 +11,8 @@ const GAP_GRACE = 1_500; // an event may still be on its way when a pong names i
 
 /**
  * Events: `change` (anything drawn may differ), `message` (detail = a new entry
- * from the bot or a person, not during replay), `owner` (detail = { state }).
+ * from the bot or a person, not during replay), `owner` (detail = { state }),
+ * `unidentified` (detail = { reason }: the signed word was not taken).
  */
 export class Conversation extends EventTarget {
   #connection;
@@ -22,6 +23,7 @@ export class Conversation extends EventTarget {
   #pending = [];
   #fresh = false;
   #triedAnew = false;
+  #named = undefined;
   #typingTimer = 0;
   #gapTimer = 0;
   #readSeq = 0;
@@ -43,6 +45,8 @@ export class Conversation extends EventTarget {
   disclosure = null;
   /** Is a person there? */
   open = true;
+  /** When people are there again, in milliseconds, or null. */
+  backAt = null;
   /** `bot`, `offered`, `queued`, `assigned` or `closed`. */
   owner = "bot";
   agent = "";
@@ -52,14 +56,19 @@ export class Conversation extends EventTarget {
   typing = null;
   /** The score that was given, or null. */
   rated = null;
+  /** The business's signed word on who the customer is, or null; held in memory only. */
+  #identity = null;
+  /** The one that the last hello held. */
+  #told = null;
   /** "Talk to a person" was pressed and is not answered yet. */
   asking = false;
 
-  /** @param {{ url: string, site: string, locale?: string, memory: import("./memory.js").Memory }} options */
+  /** @param {{ url: string, site: string, locale?: string, identity?: string, memory: import("./memory.js").Memory, invitation?(): object, noted?(): void }} options */
   constructor(options) {
     super();
     this.#options = options;
     this.#memory = options.memory;
+    this.#identity = options.identity || null;
     this.#readSeq = this.#memory.get("read") ?? 0;
     this.#connection = new Connection({
       url: options.url,
@@ -80,6 +89,11 @@ export class Conversation extends EventTarget {
   /** The newest confirmed seq. */
   get last() {
     return this.#log.last;
+  }
+
+  /** The bot has said that the wait is long, and offered to take a message. */
+  get late() {
+    return this.#entries.some((entry) => entry.leave);
   }
 
   get unread() {
@@ -111,6 +125,19 @@ export class Conversation extends EventTarget {
     this.#keepPending();
     this.#connection.restart();
     this.#changed();
+  }
+
+  /** Says who the customer is, in the business's signed word. */
+  identify(token) {
+    this.#identity = token;
+    if (this.welcomed && token !== this.#told) this.#connection.restart();
+  }
+
+  /** The customer has signed out: what was said is left behind, and who said it. */
+  signOut() {
+    this.#identity = null;
+    this.#memory.clear();
+    this.startAnew();
   }
 
   say(text) {
@@ -180,7 +207,9 @@ export class Conversation extends EventTarget {
   }
 
   #hello() {
+    this.#told = this.#identity;
     const conversation = this.#fresh ? undefined : this.#memory.get("conversation");
+    this.#named = conversation ? undefined : this.#options.invitation?.();
     return {
       type: "hello",
       site: this.#options.site,
@@ -190,7 +219,9 @@ export class Conversation extends EventTarget {
       epoch: conversation ? (this.#log.epoch ?? undefined) : undefined,
       locale: this.#options.locale || undefined,
       page: location.origin + location.pathname, // the query can hold what is nobody's business
+      identity: this.#identity || undefined,
       fresh: this.#fresh || undefined,
+      invitation: this.#named,
     };
   }
 
@@ -216,7 +247,7 @@ export class Conversation extends EventTarget {
     this.#entries = [];
     this.#readSeq = 0;
     this.#sentRead = 0;
-    Object.assign(this, { owner: "bot", agent: "", position: null, wait: null, typing: null, rated: null, asking: false });
+    Object.assign(this, { owner: "bot", agent: "", position: null, wait: null, backAt: null, typing: null, rated: null, asking: false });
   }
 
   #take(frame) {
@@ -237,15 +268,24 @@ export class Conversation extends EventTarget {
       case "reset":
         this.#forget();
         return this.#connection.restart();
+      case "error":
+        return frame.code === "identity" ? this.#unidentified(frame.message) : undefined;
       case "typing":
         return this.#showTyping(frame.from);
       case "position":
         this.position = frame.position ?? null;
         this.wait = frame.wait ?? null;
         if (typeof frame.open === "boolean") this.open = frame.open;
+        this.backAt = frame.back_at ?? null;
         return this.#changed();
       default:
     }
+  }
+
+  // Sent again it would only be refused again; the page may come with a newer one.
+  #unidentified(reason) {
+    this.#identity = null;
+    this.dispatchEvent(new CustomEvent("unidentified", { detail: { reason } }));
   }
 
   #welcome(frame) {
@@ -261,6 +301,7 @@ export class Conversation extends EventTarget {
     }
     this.#fresh = false;
     this.#triedAnew = false;
+    if (this.#named) this.#options.noted?.();
     this.welcomed = true;
     this.replaying = frame.seq > this.#log.last;
     this.business = frame.business ?? "";
@@ -271,6 +312,8 @@ export class Conversation extends EventTarget {
     this.#openNow = this.open = frame.open !== false;
     this.wait = frame.wait ?? this.wait;
     if (!this.replaying) this.owner = frame.state ?? this.owner;
+    // It came while the hello was on its way.
+    if (this.#identity && this.#identity !== this.#told) return this.#connection.restart();
     this.#changed();
   }
 
@@ -299,7 +342,7 @@ export class Conversation extends EventTarget {
     const base = { key: `s${seq}`, kind, seq, at, role: from.role, name: from.name ?? "", text };
     switch (kind) {
       case "message": {
-        if (from.role !== "customer") return { ...base, options: event.options ?? [], offer: event.offer === true, helpful: null };
+        if (from.role !== "customer") return { ...base, options: event.options ?? [], offer: event.offer === true, leave: event.leave === true, lang: event.lang ?? "", helpful: null };
         const sent = this.#pending.find((other) => other.id === event.id);
         return { ...base, key: sent?.key ?? base.key, id: event.id, sending: "sent" };
       }
@@ -327,6 +370,7 @@ export class Conversation extends EventTarget {
     this.position = event.position ?? null;
     this.wait = event.wait ?? null;
     if (typeof event.open === "boolean") this.open = event.open;
+    this.backAt = event.back_at ?? null;
     if (!this.replaying) this.#openNow = this.open;
     if (event.state === "assigned") this.agent = event.agent?.name ?? event.from?.name ?? "";
     if (event.state !== "assigned") this.#setTyping(null);

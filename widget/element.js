@@ -1,12 +1,14 @@
 // <candor-chat>: the launcher on the host page, and the panel once it is opened.
 //
-//   <candor-chat site="default" accent="#2f5d50" position="left" locale="en" server="https://chat.example/">
-//   open(), close(), opened; events candor:open, candor:close,
-//   candor:message { role, seq }, candor:handoff { state } (never any text)
+//   <candor-chat site="default" accent="#2f5d50" position="left" locale="en" server="https://chat.example/"
+//     identity="a token of your own server: docs/identity.md">
+//   open(), close(), opened, identify(token); events candor:open, candor:close,
+//   candor:message { role, seq }, candor:handoff { state } (never any text), candor:unidentified { reason }
 //
 // It knows: attributes, focus, the badge, when the rest is loaded.
-// It must not know: what is said. Until `open` it loads nothing more, stores
-// nothing and connects to nothing, unless this tab is already in a conversation.
+// It must not know: what is said. Until `open` it loads nothing more (a page with
+// triggers brings invitation.js, which watches it: docs/proactive.md), stores
+// nothing and opens no socket, unless this tab is already in a conversation.
 import { accentProperties } from "./accent.js";
 import { icon, make } from "./dom.js";
 import { Memory } from "./memory.js";
@@ -16,7 +18,7 @@ import { Texts } from "./texts.js";
 const PHONE = "(max-width: 480px), (max-height: 420px)";
 
 export class CandorChat extends HTMLElement {
-  static observedAttributes = ["accent"];
+  static observedAttributes = ["accent", "identity"];
 
   #root = this.attachShadow({ mode: "open" });
   #texts = null;
@@ -30,6 +32,9 @@ export class CandorChat extends HTMLElement {
   #loading = null;
   #opened = false;
   #returnTo = null;
+  #identity = null;
+  #invitations = null;
+  #due = null;
 
   /** Is the panel shown? */
   get opened() {
@@ -57,8 +62,25 @@ export class CandorChat extends HTMLElement {
     this.#conversation?.stop();
   }
 
-  attributeChangedCallback() {
-    if (this.#frame) this.#paint();
+  attributeChangedCallback(name, before, now) {
+    if (name === "identity") {
+      if (now !== before) this.identify(now);
+    } else if (this.#frame) {
+      this.#paint();
+    }
+  }
+
+  /** Says who the customer is, with a token of the business's own server; `null`: they signed out. */
+  identify(token) {
+    const left = this.#identity !== null || token === null;
+    this.#identity = token || null;
+    if (this.#identity) {
+      this.#conversation?.identify(this.#identity);
+    } else if (left) {
+      // What this tab remembers is theirs, and the next person's to see no longer.
+      if (this.#conversation) this.#conversation.signOut();
+      else new Memory(this.#site).clear();
+    }
   }
 
   /** Shows the panel and moves the focus into it. */
@@ -80,6 +102,44 @@ export class CandorChat extends HTMLElement {
     this.#drawLauncher();
     if (held) this.#giveFocusBack();
     this.#emit("close", {});
+  }
+
+  /** For loader.js: lets invitation.js watch the page. `watchPage` is its function, `page` what it watches. */
+  invite(watchPage, page) {
+    this.#invitations = watchPage(page, {
+      root: this.#root,
+      texts: this.#texts,
+      site: this.#site,
+      server: this.#server(),
+      free: () => !this.#opened && !this.#talking(),
+      rated: () => this.#conversation?.rated ?? null,
+      memory: () => (Memory.has(this.#site) ? this.#memory : null),
+      due: (invitation) => { this.#due = invitation; },
+      accept: (say) => this.#accept(say),
+      focus: () => this.#launcher.focus(),
+    });
+    this.#frame.prepend(this.#invitations.node);
+    if (this.#opened) this.#invitations.opened();
+  }
+
+  // The notice that a bot answers is shown before the first message goes.
+  async #accept(say) {
+    await this.open();
+    if (!this.#opened || !say) return;
+    const conversation = this.#conversation;
+    const tell = () => {
+      if (!conversation.welcomed || conversation.replaying) return;
+      if (conversation.owner === "closed") return conversation.startAnew();
+      conversation.removeEventListener("change", tell);
+      conversation.say(say);
+    };
+    conversation.addEventListener("change", tell);
+    tell();
+  }
+
+  // A conversation that goes on in this tab needs no invitation.
+  #talking() {
+    return Memory.has(this.#site) && this.#conversation?.owner !== "closed";
   }
 
   #build() {
@@ -114,13 +174,16 @@ export class CandorChat extends HTMLElement {
       import("./connection.js"), import("./log.js"), import("./entries.js"),
       import("./markdown.js"), import("./composer.js"), import("./forms.js"),
     ]);
-    this.#root.adoptedStyleSheets = [launcherSheet, panelSheet, partsSheet];
+    this.#root.adoptedStyleSheets = [...this.#root.adoptedStyleSheets, panelSheet, partsSheet];
     this.#memory = new Memory(this.#site);
     this.#conversation = new Conversation({
       url: this.#socketAddress(),
       site: this.#site,
       locale: this.getAttribute("locale") || document.documentElement.lang || navigator.language,
+      identity: this.#identity,
       memory: this.#memory,
+      invitation: () => this.#due ?? undefined,
+      noted: () => { this.#due = null; },
     });
     this.#view = new View({ conversation: this.#conversation, texts: this.#texts, memory: this.#memory, close: () => this.close() });
     // Before the launcher: what Tab reaches first is the chat.
@@ -130,14 +193,22 @@ export class CandorChat extends HTMLElement {
     this.#conversation.addEventListener("owner", ({ detail }) => {
       if (detail.state === "queued" || detail.state === "assigned") this.#emit("handoff", { state: detail.state });
     });
+    this.#conversation.addEventListener("unidentified", ({ detail }) => {
+      this.#identity = null;
+      console.warn(`candor: the identity was not taken: ${detail.reason}.`);
+      this.#emit("unidentified", { reason: detail.reason });
+    });
     this.#conversation.start();
     return true;
   }
 
   // These modules lie at <server>/assets/<build>/widget/.
+  #server() {
+    return new URL(this.getAttribute("server") || "../../../", import.meta.url);
+  }
+
   #socketAddress() {
-    const base = new URL(this.getAttribute("server") || "../../../", import.meta.url);
-    const address = new URL("v1/chat", base);
+    const address = new URL("v1/chat", this.#server());
     address.protocol = address.protocol === "http:" ? "ws:" : "wss:";
     return address.href;
   }
@@ -149,6 +220,7 @@ export class CandorChat extends HTMLElement {
   }
 
   #show() {
+    this.#invitations?.opened();
     this.#opened = true;
     this.#view.node.hidden = false;
     this.#fit();

@@ -119,7 +119,7 @@ export class Entries {
     const label = make("div", { class: "from" },
       named ? make("bdi", { class: "name" }, entry.name) : null,
       make("span", { class: "chip" }, this.#texts.say(bot ? "aiAssistant" : "person")));
-    const bubble = make("div", { class: "bubble", dir: "auto" });
+    const bubble = make("div", { class: "bubble", ...spokenIn(entry.lang) });
     bubble.append(bot ? markdown(entry.text) : plain(entry.text));
     const meta = make("div", { class: "meta" }, this.#time(entry.at));
     const node = make("div", { class: `message ${bot ? "bot" : "agent"}` }, label, bubble, meta);
@@ -148,7 +148,7 @@ export class Entries {
 
   #options(entry) {
     const buttons = entry.options.map(({ label, say }) =>
-      make("button", { type: "button", class: "option", dir: "auto", onclick: () => this.#actions.choose(say) }, label));
+      make("button", { type: "button", class: "option", ...spokenIn(entry.lang), onclick: () => this.#actions.choose(say) }, label));
     return { node: make("div", { class: "options" }, buttons) };
   }
 
@@ -215,6 +215,15 @@ export class Entries {
     if (!at) return null;
     return make("time", { datetime: new Date(at).toISOString() }, this.#texts.time(at));
   }
+}
+
+// Languages written from right to left.
+const RIGHT_TO_LEFT = new Set(["ar", "fa", "he", "ur"]);
+
+/** What tells a screen reader and the browser which language a text is in; nothing is known of most. */
+function spokenIn(language) {
+  if (!/^[a-z]{2}$/.test(language ?? "")) return { dir: "auto" };
+  return { lang: language, dir: RIGHT_TO_LEFT.has(language) ? "rtl" : "ltr" };
 }
 
 /** Does a bot's name only say the business's name again? */

@@ -8,6 +8,9 @@ const en = {
   openChat: "Open chat",
   openChatUnread: { one: "Open chat, {count} unread message", other: "Open chat, {count} unread messages" },
   closeChat: "Close chat",
+  invitation: "Invitation to chat",
+  invitationClose: "Close the invitation",
+  invitationNever: "Don’t show again",
   loadFailed: "The chat could not be loaded. Please try again.",
   chat: "Chat",
   chatWith: "Chat with {business}",
@@ -23,6 +26,7 @@ const en = {
   stripPerson: "You are talking to {agent}, a person.",
   stripQueue: "Waiting for a person",
   stripNobody: "Nobody is here right now",
+  stripNobodyUntil: "Nobody is here right now · back {when}",
   talkToPerson: "Talk to a person",
   askingPerson: "Asking…",
   position: "Number {position} in line",
@@ -93,6 +97,7 @@ const en = {
   today: "Today",
 };
 
+const SOON = 6 * 86_400_000;
 const LOCALES = { en };
 
 /** The texts of a locale ("de-AT" falls back to "de", then to English) and its formats. */
@@ -101,6 +106,8 @@ export class Texts {
   #plural;
   #time;
   #day;
+  #soon;
+  #far;
 
   constructor(locale) {
     const wanted = String(locale || "en");
@@ -111,6 +118,8 @@ export class Texts {
     // The customer's own language writes the clock, as long as the browser knows the tag.
     const clock = supported(wanted) ? wanted : this.locale;
     this.#time = new Intl.DateTimeFormat(clock, { hour: "numeric", minute: "2-digit" });
+    this.#soon = new Intl.DateTimeFormat(clock, { weekday: "short", hour: "numeric", minute: "2-digit" });
+    this.#far = new Intl.DateTimeFormat(clock, { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit" });
     this.#day = new Intl.DateTimeFormat(this.locale, { weekday: "long", day: "numeric", month: "long" });
   }
 
@@ -140,6 +149,12 @@ export class Texts {
   /** `at` in milliseconds as hours and minutes. */
   time(at) {
     return this.#time.format(at);
+  }
+
+  /** A moment to come: `09:00` today, `Mon, 09:00` within a week, else with the date. */
+  moment(at, now = Date.now()) {
+    if (new Date(now).toDateString() === new Date(at).toDateString()) return this.time(at);
+    return (at - now < SOON ? this.#soon : this.#far).format(at);
   }
 
   day(at) {

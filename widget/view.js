@@ -18,6 +18,7 @@ export class View {
   #composer;
   #foot = "";
   #leaveLater = false;
+  #leaving = false; // the form was asked for
   #following = true;
   #lastKey = null;
   #queued = false;
@@ -165,14 +166,14 @@ export class View {
   }
 
   #drawStrip() {
-    const { owner, welcomed, open, asking, agent, position, wait } = this.#conversation;
+    const { owner, welcomed, open, asking, agent, position, wait, backAt, late } = this.#conversation;
     const { strip, stripText, human, leave } = this.#parts;
     const texts = this.#texts;
     const withBot = owner === "bot" || owner === "offered";
     strip.hidden = !welcomed || owner === "closed";
     strip.dataset.owner = owner;
     human.hidden = !withBot;
-    leave.hidden = !(owner === "queued" && this.#leaveLater && !this.#left());
+    leave.hidden = !(owner === "queued" && (this.#leaveLater || late) && this.#wantedFoot() !== "leave" && !this.#left());
     human.setAttribute("aria-disabled", String(asking));
     human.replaceChildren(icon("person", 16), texts.say(asking ? "askingPerson" : "talkToPerson"));
     let text = texts.say("stripBot");
@@ -180,7 +181,8 @@ export class View {
     if (owner === "queued") {
       const place = position === 1 ? texts.say("nextInLine") : position > 1 ? texts.say("position", { position }) : "";
       const known = [place, open ? texts.wait(wait) : ""].filter(Boolean).join(" · ");
-      text = open ? known || texts.say("stripQueue") : texts.say("stripNobody");
+      const nobody = backAt ? texts.say("stripNobodyUntil", { when: texts.moment(backAt) }) : texts.say("stripNobody");
+      text = open ? known || texts.say("stripQueue") : nobody;
     }
     if (stripText.textContent !== text) stripText.textContent = text;
   }
@@ -232,7 +234,8 @@ export class View {
     const { owner, open, rated, welcomed, replaying } = this.#conversation;
     if (!welcomed || replaying) return this.#foot || "composer";
     if (owner === "closed") return rated === null && !this.#skipped() ? "rating" : "closed";
-    if (owner === "queued" && !open && !this.#leaveLater && !this.#left()) return "leave";
+    const offered = this.#leaving || (!open && !this.#leaveLater);
+    if (owner === "queued" && offered && !this.#left()) return "leave";
     return "composer";
   }
 
@@ -255,6 +258,7 @@ export class View {
           leave: (text, email) => conversation.leave(text, email).then(() => this.#clearDraft()),
           later: () => {
             this.#leaveLater = true;
+            this.#leaving = false;
             this.#update();
           },
         })];
@@ -276,7 +280,7 @@ export class View {
   }
 
   #startAnew() {
-    this.#leaveLater = false;
+    this.#leaveLater = this.#leaving = false;
     this.#following = true;
     this.#foot = "";
     this.#conversation.startAnew();
@@ -285,6 +289,7 @@ export class View {
 
   #openLeave() {
     this.#leaveLater = false;
+    this.#leaving = true;
     this.#update();
     this.#parts.foot.focus();
   }

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use candor::nlu::{Engine, Nlu, Options};
+use candor::nlu::{Engine, Options, Reader};
 use candor::prompt_files;
 use candor::serve::intent_examples;
 use libfuzzer_sys::fuzz_target;
@@ -12,11 +12,11 @@ use std::sync::LazyLock;
 #[path = "../../tests/it/whole.rs"]
 mod whole;
 
-static NLU: LazyLock<Nlu> = LazyLock::new(|| {
+static NLU: LazyLock<Reader> = LazyLock::new(|| {
     let models = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/support-minilm"));
     let intents = intent_examples(&prompt_files::load(None).expect("the built-in prompts are whole"));
-    let options = Options { models, intents, queue: 1, threads: 1, engine: Engine::default() };
-    Nlu::start(options).expect("the committed model is whole")
+    let options = Options { models, queue: 1, threads: 1, engine: Engine::default() };
+    Reader::start(options, &intents).expect("the committed model is whole")
 });
 
 fn read(texts: &[&str]) -> Vec<candor::domain::Analysis> {

@@ -17,6 +17,8 @@ const KEPT_DESK: usize = 1_024;
 pub enum Signal {
     /// A conversation has new events or turns.
     Changed(ConversationId),
+    /// The words of a decided turn, by the conversation and the turn's event, were explained.
+    Explained(ConversationId, i64),
     /// Somebody is typing.
     Typing(ConversationId, Author, Option<String>),
     /// A waiting conversation's place in the queue may have changed.

@@ -3,8 +3,8 @@
 
 use super::Result;
 use crate::app::App;
-use crate::domain::{AgentId, Author, ConversationId, Mood, Presence, State, Timestamp, VisitorId};
-use crate::store::CardRow;
+use crate::domain::{AgentId, Author, Band, ConversationId, Mood, Presence, State, Timestamp, VisitorId};
+use crate::store::{CardRow, PastWait};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -128,6 +128,8 @@ pub struct Card {
     pub agent: Option<Holder>,
     /// What the customer is called.
     pub customer: String,
+    /// The business vouched for who they are.
+    pub verified: bool,
     /// Newest sequence number.
     pub seq: i64,
     /// When its newest event was written.
@@ -151,8 +153,20 @@ pub struct Card {
     pub mood: Option<Mood>,
     /// Frustration of the newest turn, 0 to 1.
     pub frustration: Option<f64>,
+    /// Signs of leaving after the newest turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub churn: Option<Churn>,
     /// Sample data.
     pub demo: bool,
+}
+
+/// Signs of leaving as a list shows them; what they are stands in the turn's trace.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Churn {
+    /// 0 to 1; hand-set, so an order rather than a probability.
+    pub score: f64,
+    /// Its range.
+    pub band: Band,
 }
 
 /// What staff call an anonymous customer: stable, short, and nothing personal.
@@ -162,10 +176,16 @@ pub fn visitor_name(id: VisitorId) -> String {
     format!("Visitor {}", &hex[hex.len() - 4..])
 }
 
+/// What staff call a customer: as the business does, or else by their id.
+#[must_use]
+pub fn customer_name(known: Option<String>, id: VisitorId) -> String {
+    known.unwrap_or_else(|| visitor_name(id))
+}
+
 /// A reason code with its label from the prompts.
 #[must_use]
 pub fn reason_label(app: &App, code: &str) -> ReasonLabel {
-    let label = app.prompts.reason(code).map_or(code, |texts| texts.label.as_str()).to_owned();
+    let label = app.prompts().reason(code).map_or(code, |texts| texts.label.as_str()).to_owned();
     ReasonLabel { code: code.to_owned(), label }
 }
 
@@ -189,10 +209,11 @@ pub async fn card(app: &App, id: ConversationId) -> Result<Option<Card>> {
 
 fn card_of(app: &App, row: CardRow) -> Card {
     Card {
+        customer: customer_name(row.customer_name(), row.visitor_id),
+        verified: row.verified,
         conversation: row.id,
         state: row.state,
         agent: row.agent_id.zip(row.agent_name).map(|(id, name)| Holder { id, name }),
-        customer: visitor_name(row.visitor_id),
         seq: row.last_seq,
         last_at: row.updated_at,
         last_text: row.last_text.as_deref().map(beginning),
@@ -204,6 +225,7 @@ fn card_of(app: &App, row: CardRow) -> Card {
         reason: row.reason.map(|code| reason_label(app, &code)),
         mood: row.mood,
         frustration: row.frustration,
+        churn: row.churn_score.zip(row.churn_band).map(|(score, band)| Churn { score, band }),
         demo: row.demo,
     }
 }
@@ -222,13 +244,29 @@ pub struct Wait {
     pub high_s: i64,
 }
 
-/// How long people have waited lately; none while there are too few to say.
+/// How long people with about as many others ahead of them have waited lately; none while there are too few to say.
 ///
 /// # Errors
 /// If storage fails.
-pub async fn expected_wait(app: &App) -> Result<Option<Wait>> {
+pub async fn expected_wait(app: &App, ahead: i64) -> Result<Option<Wait>> {
     let waits = app.store.recent_waits(app.clock.now().before(RECENT)).await?;
-    Ok(quartiles(waits).map(|(low, high)| Wait { low_s: low / 1000, high_s: (high / 1000).max(1) }))
+    Ok(quartiles(alike(&waits, ahead)).map(|(low, high)| Wait { low_s: low / 1000, high_s: (high / 1000).max(1) }))
+}
+
+/// What somebody in the queue may expect who waits since `since`; none once that has turned out wrong.
+///
+/// # Errors
+/// If storage fails.
+pub async fn remaining_wait(app: &App, ahead: i64, since: Timestamp) -> Result<Option<Wait>> {
+    let waited_s = app.clock.now().since(since) / 1000;
+    Ok(expected_wait(app, ahead).await?.filter(|wait| waited_s <= wait.high_s))
+}
+
+/// The waits of people who had as many ahead of them, give or take one, or half as many where they are many: behind
+/// six others nobody waits as long as the next in line.
+fn alike(waits: &[PastWait], ahead: i64) -> Vec<i64> {
+    let near = (ahead / 2).max(1);
+    waits.iter().filter(|wait| (wait.ahead - ahead).abs() <= near).map(|wait| wait.waited).collect()
 }
 
 fn quartiles(mut values: Vec<i64>) -> Option<(i64, i64)> {
@@ -242,7 +280,7 @@ fn quartiles(mut values: Vec<i64>) -> Option<(i64, i64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Desk, quartiles, visitor_name};
+    use super::{Desk, PastWait, alike, quartiles, visitor_name};
     use crate::domain::{AgentId, Presence, VisitorId};
     use uuid::Uuid;
 
@@ -265,6 +303,14 @@ mod tests {
     fn thin_data_gives_no_promise() {
         assert_eq!(quartiles(vec![1, 2, 3, 4]), None);
         assert_eq!(quartiles(vec![50, 10, 30, 20, 40]), Some((20, 40)));
+    }
+
+    #[test]
+    fn a_wait_is_expected_from_those_who_stood_as_far_back() {
+        let waits: Vec<PastWait> = (0..10).map(|ahead| PastWait { ahead, waited: ahead * 60_000 }).collect();
+        assert_eq!(alike(&waits, 0), [0, 60_000]);
+        assert_eq!(alike(&waits, 6), [3, 4, 5, 6, 7, 8, 9].map(|minutes| minutes * 60_000));
+        assert!(quartiles(alike(&waits, 40)).is_none(), "nobody was that far back lately");
     }
 
     #[test]

@@ -1,14 +1,124 @@
-//! What agents do with a conversation: take it, give it back, hand it on, answer, note, close.
-//! Storage holds the rule that a conversation has one owner; this module finds the words and
-//! tells everybody.
+//! The hand-over to a person, and what agents do with a conversation: take it, give it back, hand it on, answer,
+//! note, close. Storage holds the rule that a conversation has one owner; this module finds the words and tells
+//! everybody.
 
-use super::{Error, Result, text, turn};
+use super::oncall::{self, Waits};
+use super::{Error, Result, desk, text, turn};
 use crate::app::{App, Shared};
 use crate::bus::Signal;
-use crate::domain::{Agent, AgentId, Author, ConversationId, EventKind, Presence, Visibility};
-use crate::store::{Appended, Change, Guard, NewEvent};
+use crate::dialogue::{Prompts, Rendered};
+use crate::domain::{Agent, AgentId, Author, Conversation, ConversationId, EventKind, Presence, Timestamp, Visibility};
+use crate::store::{self, Appended, Change, Guard, NewEvent, NewHandover, NextState};
+use serde_json::json;
 use std::time::Duration;
 use uuid::Uuid;
+
+/// The highest priority in the queue.
+const HIGHEST_PRIORITY: i64 = 100;
+
+/// Prepares the hand-over of a turn: its words, which begin with the news if nobody is there, what the customer is
+/// promised, and what follows if nobody comes. `bonus` are points of priority for who the customer is. `staffed` is whether anybody is at a desk.
+///
+/// # Errors
+/// Storage errors.
+pub(super) async fn begin(
+    app: &App,
+    prompts: &Prompts,
+    (conversation, bonus): (&Conversation, i64),
+    staffed: bool,
+    rendered: &mut Rendered,
+    next: &mut NextState,
+) -> Result<()> {
+    let now = app.clock.now();
+    let code = next.reason.clone().unwrap_or_default();
+    let reason = prompts.reason(&code);
+    next.priority = (reason.map_or(0, |texts| texts.priority) + bonus).min(HIGHEST_PRIORITY);
+    let hours = prompts.business().hours.as_ref();
+    let opening = hours.filter(|_| !staffed).and_then(|hours| hours.next_opening(now));
+    if staffed {
+        rendered.text.push_str("\n\n");
+        rendered.text.push_str(&prompts.handoff().queued);
+    } else {
+        // "I am passing you to a person" would not be true of an empty room.
+        rendered.text = prompts.handoff().nobody(opening.as_ref().map(|opening| opening.words.as_str()));
+        if let Some(further) = reason.and_then(|texts| texts.nobody.as_ref()) {
+            rendered.text.push_str("\n\n");
+            rendered.text.push_str(further);
+        }
+    }
+    let ahead = app.store.queue_ahead(next.priority).await?;
+    let wait = if staffed { desk::expected_wait(app, ahead).await? } else { None };
+    // What is promised is stored, so that promises can be held against what happened.
+    next.data.insert("position".to_owned(), json!(ahead + 1));
+    next.data.insert("open".to_owned(), json!(staffed));
+    if let Some(wait) = wait {
+        next.data.insert("wait".to_owned(), json!(wait));
+    }
+    if let Some(opening) = &opening {
+        next.data.insert("back_at".to_owned(), json!(opening.at));
+    }
+    if conversation.demo {
+        return Ok(());
+    }
+    let policy = prompts.policy().handover;
+    let patience = seconds(policy.late_after_s.into());
+    let promised = wait.map_or(Duration::ZERO, |wait| seconds(wait.high_s.unsigned_abs()));
+    let waits = Waits { conversation: conversation.id, reason: &code, since: now, reminder: 0 };
+    next.handover = NewHandover {
+        ahead: Some(ahead),
+        staffed,
+        late_at: Some(opening.map_or(now, |opening| opening.at).after(patience.max(promised))),
+        remind_at: remind_at(app, prompts, &code, now),
+        deliveries: oncall::call(app, prompts, &waits),
+    };
+    Ok(())
+}
+
+/// Where somebody stands who waits, and what they may expect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// 1 for the next.
+    pub position: i64,
+    /// Somebody takes conversations.
+    pub open: bool,
+    /// How long it takes, where that can be said.
+    pub wait: Option<desk::Wait>,
+    /// When people are there again, if nobody is and the hours say it.
+    pub back_at: Option<Timestamp>,
+}
+
+/// The place of a conversation in the queue; none if it does not wait.
+///
+/// # Errors
+/// Storage errors.
+pub async fn place(app: &App, conversation: ConversationId) -> Result<Option<Place>> {
+    let Some(place) = app.store.queue_place(conversation).await? else { return Ok(None) };
+    let open = app.desk.is_staffed();
+    let wait = if open { desk::remaining_wait(app, place.position - 1, place.since).await? } else { None };
+    let prompts = app.prompts();
+    let hours = prompts.business().hours.as_ref().filter(|_| !open);
+    let back_at = hours.and_then(|hours| hours.next_opening(app.clock.now())).map(|opening| opening.at);
+    Ok(Some(Place { position: place.position, open, wait, back_at }))
+}
+
+/// What somebody may expect who asks for a person now.
+///
+/// # Errors
+/// Storage errors.
+pub async fn usual_wait(app: &App) -> Result<Option<desk::Wait>> {
+    let priority = app.prompts().reason("button").map_or(0, |texts| texts.priority);
+    desk::expected_wait(app, app.store.queue_ahead(priority).await?).await
+}
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+/// When the on-call person is told again, if the reason calls one.
+fn remind_at(app: &App, prompts: &Prompts, reason: &str, now: Timestamp) -> Option<Timestamp> {
+    let after = seconds(prompts.policy().handover.remind_after_s.into());
+    oncall::is_called(app, prompts, reason).then(|| now.after(after))
+}
 
 /// Takes a conversation from the queue, over from the bot, or from a colleague who has no desk open
 /// any more: nobody is left with a person who is not there.
@@ -19,7 +129,7 @@ pub async fn claim(app: &App, agent: &Agent, conversation: ConversationId) -> Re
     let holder = app.store.conversation(conversation).await?.and_then(|found| found.agent_id);
     let from = holder.filter(|holder| app.desk.presence(*holder) == Presence::Offline);
     let change = Change::Claim { agent: agent.id, name: agent.name.clone(), from };
-    change_owner(app, conversation, change, Some(app.prompts.handoff().claimed(&agent.name))).await
+    change_owner(app, conversation, change, Some(app.prompts().handoff().claimed(&agent.name))).await
 }
 
 /// Puts a conversation back into the queue, where it keeps its place.
@@ -27,8 +137,20 @@ pub async fn claim(app: &App, agent: &Agent, conversation: ConversationId) -> Re
 /// # Errors
 /// `NotOwner` if the agent does not have it.
 pub async fn release(app: &App, agent: &Agent, conversation: ConversationId) -> Result<Appended> {
-    let text = app.prompts.handoff().queued.clone();
-    change_owner(app, conversation, Change::Release { agent: agent.id }, Some(text)).await
+    let prompts = app.prompts();
+    let found = app.store.conversation(conversation).await?.ok_or(store::Error::NotFound)?;
+    let now = app.clock.now();
+    let handover = if found.demo {
+        NewHandover::default()
+    } else {
+        NewHandover {
+            late_at: Some(now.after(seconds(prompts.policy().handover.late_after_s.into()))),
+            remind_at: remind_at(app, &prompts, found.reason.as_deref().unwrap_or_default(), now),
+            ..NewHandover::default()
+        }
+    };
+    let text = prompts.handoff().queued.clone();
+    change_owner(app, conversation, Change::Release { agent: agent.id, handover }, Some(text)).await
 }
 
 /// Hands a conversation to a colleague.
@@ -38,7 +160,7 @@ pub async fn release(app: &App, agent: &Agent, conversation: ConversationId) -> 
 pub async fn transfer(app: &App, agent: &Agent, conversation: ConversationId, to: AgentId) -> Result<Appended> {
     let colleague = app.store.agent(to).await?.filter(|colleague| colleague.active && colleague.id != agent.id);
     let colleague = colleague.ok_or_else(|| Error::Field("agent", "there is no such colleague".to_owned()))?;
-    let text = app.prompts.handoff().claimed(&colleague.name);
+    let text = app.prompts().handoff().claimed(&colleague.name);
     let change = Change::Transfer { from: agent.id, to, name: colleague.name };
     change_owner(app, conversation, change, Some(text)).await
 }
@@ -48,11 +170,13 @@ pub async fn transfer(app: &App, agent: &Agent, conversation: ConversationId, to
 /// # Errors
 /// `NotOwner` if the agent does not have it.
 pub async fn return_to_bot(app: &App, agent: &Agent, conversation: ConversationId) -> Result<Appended> {
-    let (_, mut dialogue) = turn::load(app, conversation).await?;
+    let (_, mut dialogue, _) = turn::load(app, conversation).await?;
     dialogue.returned_by_agent();
     let dialogue = serde_json::to_value(&dialogue).unwrap_or_default();
-    let change = Change::ReturnToBot { agent: agent.id, dialogue };
-    change_owner(app, conversation, change, Some(app.prompts.handoff().returned(&agent.name))).await
+    let prompts = app.prompts();
+    let disclosure = prompts.business().disclosure.version.clone();
+    let change = Change::ReturnToBot { agent: agent.id, dialogue, disclosure };
+    change_owner(app, conversation, change, Some(prompts.handoff().returned(&agent.name))).await
 }
 
 /// Ends a conversation. The customer is asked how it was.
@@ -60,7 +184,7 @@ pub async fn return_to_bot(app: &App, agent: &Agent, conversation: ConversationI
 /// # Errors
 /// `NotOwner` if the agent does not have it.
 pub async fn close(app: &App, agent: &Agent, conversation: ConversationId) -> Result<Appended> {
-    let text = app.prompts.handoff().closed(&agent.name);
+    let text = app.prompts().handoff().closed(&agent.name);
     change_owner(app, conversation, Change::Close { agent: agent.id }, Some(text)).await
 }
 

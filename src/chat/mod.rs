@@ -2,14 +2,23 @@
 //! nothing of HTTP, frames or sockets.
 
 pub mod accounts;
+mod churn;
 pub mod desk;
+pub mod explain;
 pub mod handoff;
+pub mod identity;
+pub mod invitation;
 pub mod lookup;
+pub mod oncall;
+pub mod outbox;
+pub mod reload;
 pub mod sample_day;
+pub mod summary;
 pub mod text;
 pub mod turn;
 pub mod upkeep;
 pub mod visitor;
+mod waits;
 
 use crate::store;
 

@@ -118,7 +118,7 @@ impl<'a> Stage<'a> {
             visitor,
             locale: Some(script.locale.clone()),
             page: Some(script.page.clone()),
-            disclosure: app.prompts.business().disclosure.version.clone(),
+            disclosure: app.prompts().business().disclosure.version.clone(),
             demo: true,
             at: now,
         };
@@ -146,7 +146,7 @@ impl<'a> Stage<'a> {
             (Ending::Closed, Some(agent)) => {
                 self.claim(agent).await?;
                 self.now = self.now.after(Duration::from_secs(40));
-                let text = self.app.prompts.handoff().closed(&agent.name);
+                let text = self.app.prompts().handoff().closed(&agent.name);
                 let change = Change::Close { agent: agent.id };
                 self.app.store.change_owner(self.id, change, Some(text), self.now).await?;
                 self.rate(script).await
@@ -160,10 +160,12 @@ impl<'a> Stage<'a> {
         let mut event = NewEvent::new(kind, Author::Customer, self.now);
         event.text.clone_from(&line.text);
         let appended = self.app.store.append(self.id, Guard::Open, event).await?;
-        let (conversation, memory) = turn::load(self.app, self.id).await?;
+        let (conversation, memory, customer) = turn::load(self.app, self.id).await?;
         let Some(event) = self.app.store.event(self.id, appended.seq).await? else { return Ok(()) };
         let judging = turn::Judging::wait(self.app).await?;
-        let mut write = turn::decide(self.app, &conversation, &memory, &event, true, judging).await?;
+        let bot = self.app.bot();
+        let mut write =
+            turn::decide(self.app, &bot, &conversation, (&memory, &customer), &event, true, judging).await?;
         self.now = self.now.after(BOT_DELAY);
         write.record.at = self.now;
         self.app.store.record_turn(write).await?;
@@ -176,7 +178,7 @@ impl<'a> Stage<'a> {
         if state == Some(State::Assigned) {
             return Ok(());
         }
-        let text = self.app.prompts.handoff().claimed(&agent.name);
+        let text = self.app.prompts().handoff().claimed(&agent.name);
         let change = Change::Claim { agent: agent.id, name: agent.name.clone(), from: None };
         self.app.store.change_owner(self.id, change, Some(text), self.now).await?;
         self.now = self.now.after(Duration::from_secs(5));

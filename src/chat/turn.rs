@@ -1,12 +1,14 @@
 //! One customer turn, top to bottom: the durable message first, then reading, decision and the
 //! stored answer. A crash in between leaves an unanswered event, which `upkeep` finds.
 
-use super::{Result, desk, handoff, lookup, text};
-use crate::app::{App, Shared};
+use super::{Result, churn, explain, handoff, lookup, text};
+use crate::app::{App, Bot, Shared};
 use crate::bus::Signal;
-use crate::dialogue::{self, Decision, DialogueState, Rendered};
-use crate::domain::{ActionKind, Analysis, Author, Conversation, ConversationId, Event, EventKind, State, TurnRecord};
-use crate::store::{self, Appended, BotMessage, Guard, NewEvent, NextState, TurnOutcome, TurnWrite};
+use crate::dialogue::{self, Decision, DialogueState, Prompts, Rendered};
+use crate::domain::{
+    ActionKind, Analysis, Author, Conversation, ConversationId, Customer, Event, EventKind, State, TurnRecord,
+};
+use crate::store::{self, Appended, BotMessage, Guard, NewEvent, NewHandover, NextState, TurnOutcome, TurnWrite};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -99,7 +101,7 @@ pub fn answer_later(app: &Shared, conversation: ConversationId) {
 ///
 /// # Errors
 /// Storage errors. The model's failures are none: rules read the turn then.
-pub async fn answer(app: &App, id: ConversationId) -> Result<()> {
+pub async fn answer(app: &Shared, id: ConversationId) -> Result<()> {
     let _turn = app.turns.take(id).await;
     let mut first = Some(Judging::wait(app).await?);
     for event in app.store.unread_turns(id).await? {
@@ -131,74 +133,96 @@ impl<'a> Judging<'a> {
     }
 }
 
-async fn answer_one(app: &App, event: &Event, judging: Judging<'_>) -> Result<()> {
+async fn answer_one(app: &Shared, event: &Event, judging: Judging<'_>) -> Result<()> {
     let id = event.conversation_id;
-    let (conversation, memory) = load(app, id).await?;
+    let (conversation, memory, customer) = load(app, id).await?;
+    // One bot from here to the end, whatever is loaded meanwhile.
+    let bot = app.bot();
     if conversation.state.is_bot() {
-        app.bus.publish(&Signal::Typing(id, Author::Bot, Some(app.prompts.business().bot_name.clone())));
+        app.bus.publish(&Signal::Typing(id, Author::Bot, Some(bot.prompts.business().bot_name.clone())));
     }
-    let write = decide(app, &conversation, &memory, event, app.desk.is_staffed(), judging).await?;
+    let write = decide(app, &bot, &conversation, (&memory, &customer), event, app.desk.is_staffed(), judging).await?;
     let queued = write.next.as_ref().is_some_and(|next| next.state == State::Queued);
+    let record = write.record.clone();
     let outcome = app.store.record_turn(write).await?;
     announce(app, id);
+    if outcome != TurnOutcome::Repeated {
+        explain::later(app, &bot, &record, event, &memory);
+    }
     if queued && outcome == TurnOutcome::Answered {
         handoff::announce_queue(app);
+        app.outbox_news.notify_one();
     }
     Ok(())
 }
 
-/// Reads and decides one customer event, without storing anything. `memory` is the bot's, `staffed` is whether anybody is
-/// at the desk, which a hand-over says.
+/// Reads and decides one customer event with this bot, without storing anything. `known` is what the
+/// conversation remembers, and of whom; `staffed` is whether anybody is at the desk, which a hand-over says.
 ///
 /// # Errors
 /// Storage errors.
 pub async fn decide(
     app: &App,
+    bot: &Bot,
     conversation: &Conversation,
-    memory: &DialogueState,
+    known: (&DialogueState, &Customer),
     event: &Event,
     staffed: bool,
     judging: Judging<'_>,
 ) -> Result<TurnWrite> {
-    let prompts = &app.prompts;
+    let (memory, customer) = known;
+    let prompts = &*bot.prompts;
+    // What it remembers may stem from other prompts.
+    let memory = &*memory.known_to(prompts);
     let button = event.kind == EventKind::HumanRequest;
     let typed = event.text.as_deref().unwrap_or_default();
-    let analysis = if button {
-        // The button needs no model, so it works when the model does not.
+    let rated_low = event.kind == EventKind::Feedback;
+    let analysis = if button || rated_low {
+        // A click needs no model, so it works when the model does not.
         Analysis::unread()
     } else {
         // The wait for room counts: a turn that came too late for the model is read by rules.
         let deadline = Duration::from_millis(prompts.policy().analysis.deadline_ms);
         let deadline = deadline.saturating_sub(judging.since.elapsed());
-        let mut analysis = app.nlu.analyze_or_rules(typed, deadline).await;
+        let mut analysis = app.nlu.analyze_or_rules(&bot.intents, typed, deadline).await;
         app.nlu.read_in_context(&mut analysis, &memory.context());
         analysis
     };
-    let decision = dialogue::decide(&memory.turn(typed, button, conversation.state), &analysis, prompts);
+    let turn = memory.turn(typed, button, conversation.state, customer);
+    let turn = if rated_low { turn.rated_low() } else { turn };
+    let mut decision = dialogue::decide(&turn, &analysis, prompts);
     // A look-up waits for somebody else's system, which must not hold up other turns.
     drop(judging);
     let outcome = match decision.reply.lookup() {
-        Some((lookup, slots)) => Some(lookup::fetch(app, lookup, slots).await),
+        Some((lookup, slots)) => {
+            let key = format!("{}-{}", event.conversation_id, event.seq);
+            Some(lookup::fetch(app, prompts, lookup, slots, &key).await)
+        }
         None => None,
     };
-    let mut rendered = dialogue::render(prompts, &decision.reply, outcome.as_ref());
-    let next = next_state(app, &decision, conversation.state, staffed, &mut rendered).await?;
+    decision.after.looked_up(prompts, &decision.reply, outcome.as_ref());
+    let churn = churn::weigh(app, prompts, conversation.id, &turn, &mut decision, outcome.as_ref()).await?;
+    let mut rendered = dialogue::render(prompts, &decision.reply, outcome.as_ref(), decision.voice(customer));
+    let bonus = prompts.policy().priority_bonus(customer) + churn::bonus(prompts, churn.as_ref());
+    let next = next_state(app, prompts, &decision, (conversation, bonus), staffed, &mut rendered).await?;
     Ok(TurnWrite {
         record: record(app, event, &analysis, &decision),
-        reply: (!rendered.text.is_empty()).then(|| bot_message(app, &decision, rendered)),
+        reply: (!rendered.text.is_empty()).then(|| bot_message(prompts, &decision, rendered)),
         next,
         dialogue: serde_json::to_value(&decision.after).unwrap_or_default(),
+        churn,
     })
 }
 
-/// A conversation and the bot's memory of its dialogue; a fresh one if it has none.
+/// A conversation, the bot's memory of its dialogue (a fresh one if it has none), and who the customer is.
 ///
 /// # Errors
 /// `NotFound`; storage errors.
-pub async fn load(app: &App, id: ConversationId) -> Result<(Conversation, DialogueState)> {
-    let (conversation, stored) = app.store.conversation_with_dialogue(id).await?.ok_or(store::Error::NotFound)?;
+pub async fn load(app: &App, id: ConversationId) -> Result<(Conversation, DialogueState, Customer)> {
+    let (conversation, stored, customer) =
+        app.store.conversation_with_dialogue(id).await?.ok_or(store::Error::NotFound)?;
     let memory = stored.and_then(|stored| serde_json::from_value(stored).ok()).unwrap_or_default();
-    Ok((conversation, memory))
+    Ok((conversation, memory, customer))
 }
 
 fn record(app: &App, event: &Event, analysis: &Analysis, decision: &Decision) -> TurnRecord {
@@ -215,10 +239,11 @@ fn record(app: &App, event: &Event, analysis: &Analysis, decision: &Decision) ->
         action: decision.action,
         reasons: decision.reasons.clone(),
         trace: decision.trace.clone(),
+        words: None,
     }
 }
 
-fn bot_message(app: &App, decision: &Decision, rendered: Rendered) -> BotMessage {
+fn bot_message(prompts: &Prompts, decision: &Decision, rendered: Rendered) -> BotMessage {
     let mut data = Map::new();
     if !rendered.options.is_empty() {
         data.insert("options".to_owned(), json!(rendered.options));
@@ -226,37 +251,30 @@ fn bot_message(app: &App, decision: &Decision, rendered: Rendered) -> BotMessage
     if decision.action == ActionKind::Offer {
         data.insert("offer".to_owned(), json!(true));
     }
+    if let Some(language) = rendered.data.get("language") {
+        data.insert("lang".to_owned(), language.clone());
+    }
     data.insert("said".to_owned(), rendered.data);
-    BotMessage { name: app.prompts.business().bot_name.clone(), text: rendered.text, data: Value::Object(data) }
+    BotMessage { name: prompts.business().bot_name.clone(), text: rendered.text, data: Value::Object(data) }
 }
 
-/// The owner after the decision, if it changes. A hand-over also says what the customer may
-/// expect: that nobody is there, or that they wait.
+/// The owner after the decision, if it changes. `bonus` are points of priority for who the customer is.
 async fn next_state(
     app: &App,
+    prompts: &Prompts,
     decision: &Decision,
-    now: State,
+    (conversation, bonus): (&Conversation, i64),
     staffed: bool,
     rendered: &mut Rendered,
 ) -> Result<Option<NextState>> {
-    let state = decision.next_state(now);
-    if state == now {
+    let state = decision.next_state(conversation.state);
+    if state == conversation.state {
         return Ok(None);
     }
     let reason = decision.reasons.first().map(|reason| reason.code.clone());
-    let mut next = NextState { state, reason, priority: 0, data: Map::new() };
+    let mut next = NextState { state, reason, priority: 0, data: Map::new(), handover: NewHandover::default() };
     if state == State::Queued {
-        next.priority =
-            next.reason.as_deref().and_then(|code| app.prompts.reason(code)).map_or(0, |texts| texts.priority);
-        let texts = app.prompts.handoff();
-        rendered.text.push_str("\n\n");
-        rendered.text.push_str(if staffed { &texts.queued } else { &texts.nobody_here });
-        // What is promised is stored, so that promises can be held against what happened.
-        next.data.insert("position".to_owned(), json!(app.store.queue_ahead(next.priority).await? + 1));
-        next.data.insert("open".to_owned(), json!(staffed));
-        if let Some(wait) = desk::expected_wait(app).await?.filter(|_| staffed) {
-            next.data.insert("wait".to_owned(), json!(wait));
-        }
+        handoff::begin(app, prompts, (conversation, bonus), staffed, rendered, &mut next).await?;
     }
     Ok(Some(next))
 }

@@ -1,8 +1,9 @@
-//! The one periodic task: customer turns that a crash left without an answer are answered, and
-//! conversations are deleted when their time is over.
+//! The one periodic task: customer turns that a crash left without an answer are answered, those who wait too long
+//! are told so, and conversations are deleted when their time is over.
 
-use super::turn;
+use super::{turn, waits};
 use crate::app::Shared;
+use crate::store::Forgotten;
 use std::time::Duration;
 
 /// How often it looks for unanswered turns.
@@ -19,6 +20,9 @@ pub async fn run(app: Shared) {
     let mut looks = 0;
     loop {
         answer_owed(&app, grace).await;
+        if let Err(error) = waits::look(&app).await {
+            tracing::error!(%error, "those who wait could not be looked at");
+        }
         if looks % LOOKS_PER_CLEANING == 0 {
             forget_old(&app).await;
         }
@@ -46,12 +50,20 @@ async fn answer_owed(app: &Shared, grace: Duration) {
     }
 }
 
-/// Keeps the promise of the notice: after `keep_days` without an event a conversation is deleted.
+/// Keeps the promise of the notice: after `keep_days` without an event a conversation is deleted. One that still
+/// waits for a person is nobody's to end silently, and is kept twice as long.
 async fn forget_old(app: &Shared) {
-    let kept = DAY * app.prompts.policy().privacy.keep_days;
-    match app.store.forget_before(app.clock.now().before(kept)).await {
-        Ok(0) => {}
-        Ok(count) => tracing::info!(count, "conversations were deleted at the end of their time"),
+    let kept = DAY * app.prompts().policy().privacy.keep_days;
+    let now = app.clock.now();
+    match app.store.forget_before(now.before(kept), now.before(kept * 2)).await {
+        Ok(Forgotten { over, waiting }) => {
+            if over > 0 {
+                tracing::info!(count = over, "conversations were deleted at the end of their time");
+            }
+            if waiting > 0 {
+                tracing::error!(count = waiting, "conversations were deleted in which nobody ever came");
+            }
+        }
         Err(error) => tracing::error!(%error, "old conversations could not be deleted"),
     }
 }

@@ -1,9 +1,10 @@
 //! A customer arrives or returns: who they are and which conversation is theirs. What a client
-//! names is only ever honoured if its token owns it.
+//! names is only ever honoured if its token owns it, and who it says it is only if the business signed it.
 
-use super::{Error, Result, turn};
+use super::identity::{self, Identity, IdentityError};
+use super::{Error, Result, invitation, turn};
 use crate::app::App;
-use crate::domain::{Author, Conversation, ConversationId, EventKind, VisitorId};
+use crate::domain::{Author, Conversation, ConversationId, EventKind, Invitation, VisitorId};
 use crate::store::{self, Appended, Guard, NewEvent, Opening};
 use crate::token;
 use serde_json::json;
@@ -14,6 +15,8 @@ use uuid::Uuid;
 pub struct Arrival {
     /// Token of an earlier visit.
     pub token: Option<String>,
+    /// The business's signed word on who this is.
+    pub identity: Option<String>,
     /// The conversation to continue.
     pub conversation: Option<ConversationId>,
     /// Start a new conversation though there is an old one.
@@ -22,6 +25,8 @@ pub struct Arrival {
     pub locale: Option<String>,
     /// Address of the page.
     pub page: Option<String>,
+    /// The invitation that was due on it.
+    pub invitation: Option<Invitation>,
 }
 
 /// Where the customer is now.
@@ -33,24 +38,38 @@ pub struct Entry {
     pub token: Option<String>,
     /// The conversation.
     pub conversation: Conversation,
+    /// Why the signed word was not taken; the visitor is then whoever they were before.
+    pub refused: Option<IdentityError>,
 }
 
 /// Recognises or admits a visitor and finds or opens their conversation. An unknown token is not
-/// an error: its holder is a new visitor.
+/// an error: its holder is a new visitor. So is somebody who comes as another customer than the token's:
+/// nobody reads on where somebody else left off.
 ///
 /// # Errors
 /// If storage or the random generator fails.
 pub async fn enter(app: &App, arrival: Arrival) -> Result<Entry> {
+    let (identity, refused) = match proven(app, arrival.identity.as_deref()) {
+        Ok(identity) => (identity, None),
+        Err(error) => (None, Some(error)),
+    };
     let known = match &arrival.token {
         Some(token) => app.store.visitor(token::hash(token)).await?,
         None => None,
     };
+    let is_other = |id: &str| identity.as_ref().is_some_and(|identity| identity.external_id != id);
+    let known = known.filter(|visitor| !visitor.external_id.as_deref().is_some_and(is_other));
+    let told = identity.filter(|told| !known.as_ref().is_some_and(|known| known.is(&told.external_id, &told.profile)));
     let (visitor, minted) = if let Some(visitor) = known {
-        (visitor, None)
+        (visitor.id, None)
     } else {
         let token = token::mint()?;
         (app.store.create_visitor(token::hash(&token), app.clock.now()).await?, Some(token))
     };
+    let is_news = told.is_some();
+    if let Some(Identity { external_id, profile }) = told {
+        app.store.identify(visitor, external_id, &profile).await?;
+    }
     let continued = match (arrival.fresh, minted.is_some(), arrival.conversation) {
         (true, _, _) | (_, true, _) => None,
         (false, false, Some(named)) => {
@@ -66,15 +85,30 @@ pub async fn enter(app: &App, arrival: Arrival) -> Result<Entry> {
                 visitor,
                 locale: arrival.locale.map(|locale| limit(&locale, 35)),
                 page: arrival.page.map(|page| limit(&page, 500)),
-                disclosure: app.prompts.business().disclosure.version.clone(),
+                disclosure: app.prompts().business().disclosure.version.clone(),
                 demo: false,
                 at: app.clock.now(),
             };
-            app.store.open_conversation(opening).await?
+            let opened = app.store.open_conversation(opening).await?;
+            if let Some(invitation) = arrival.invitation {
+                invitation::note(app, opened, invitation).await?;
+            }
+            opened
         }
     };
     let conversation = app.store.conversation(id).await?.ok_or(store::Error::NotFound)?;
-    Ok(Entry { visitor, token: minted, conversation })
+    if is_news {
+        // The desk learns the name.
+        turn::announce(app, id);
+    }
+    Ok(Entry { visitor, token: minted, conversation, refused })
+}
+
+/// The identity that a token proves; none without a token.
+fn proven(app: &App, token: Option<&str>) -> std::result::Result<Option<Identity>, IdentityError> {
+    let Some(token) = token else { return Ok(None) };
+    let secret = app.config.identity_secret.as_ref().ok_or(IdentityError::NotConfigured)?;
+    identity::verify(secret.bytes(), token, app.clock.now()).map(Some)
 }
 
 /// A survey answer of a given kind, with the range that the kind has.
@@ -136,7 +170,8 @@ pub async fn rate(
     Ok(appended)
 }
 
-/// Stores thumbs up or down on one bot answer.
+/// Stores thumbs up or down on one bot answer. A thumbs down is a turn of the customer's: the answer
+/// to it follows on its own, see [`turn::answer_later`].
 ///
 /// # Errors
 /// `Field` if `seq` is not a bot message; storage errors.
@@ -183,8 +218,9 @@ pub async fn leave_message(
     let appended = app.store.append(conversation, Guard::Open, event).await?;
     if !appended.repeated {
         let mut thanks = NewEvent::new(EventKind::Message, Author::Bot, app.clock.now());
-        thanks.author_name = Some(app.prompts.business().bot_name.clone());
-        thanks.text = Some(app.prompts.handoff().left_message_thanks.clone());
+        let prompts = app.prompts();
+        thanks.author_name = Some(prompts.business().bot_name.clone());
+        thanks.text = Some(prompts.handoff().left_message_thanks.clone());
         // A person may have come in this very moment; then the bot has nothing to say.
         match app.store.append(conversation, Guard::Unassigned, thanks).await {
             Ok(_) | Err(store::Error::NotOwner) => {}

@@ -5,8 +5,9 @@ use crate::config::find_models;
 use crate::dialogue::understand;
 use crate::domain::analysis::EMOTIONS;
 use crate::domain::{Analysis, IntentScore, Sentiment, Source};
-use crate::nlu::{Engine, IntentExamples, Nlu, Options};
+use crate::nlu::{Engine, Options, Reader};
 use crate::prompt_files;
+use crate::serve::intent_examples;
 use anyhow::{Context, Result, anyhow};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::{Serialize, Serializer};
@@ -41,13 +42,9 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let input = open(&args.file)?;
     let prompts = prompt_files::load(args.prompts.as_deref())?;
-    let intents = prompts
-        .intents()
-        .iter()
-        .map(|intent| IntentExamples { name: intent.name.clone(), phrases: intent.examples.clone() })
-        .collect();
     let models = find_models(args.models.as_deref());
-    let nlu = Nlu::start(Options { models, intents, queue: 1, threads: args.threads, engine: Engine::default() })?;
+    let options = Options { models, queue: 1, threads: args.threads, engine: Engine::default() };
+    let nlu = Reader::start(options, &intent_examples(&prompts))?;
     let status = nlu.status();
     if status.source == Source::Rules {
         eprintln!("candor: keyword rules read the texts ({})", status.reason.unwrap_or_default());
@@ -219,6 +216,9 @@ fn show_progress(file: &Path) -> Result<ProgressBar> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nlu::IntentExamples;
+
+    const RULES: Options = Options { models: None, queue: 1, threads: 1, engine: Engine::Fastest };
 
     fn read_texts(content: &[u8], file: &str) -> Result<Vec<String>> {
         texts(Cursor::new(content.to_vec()), Path::new(file))?.collect()
@@ -251,9 +251,8 @@ mod tests {
 
     #[test]
     fn each_text_gives_one_line_in_order() {
-        let intents = vec![IntentExamples { name: "hours".to_owned(), phrases: vec!["when are you open".to_owned()] }];
-        let nlu =
-            Nlu::start(Options { models: None, intents, queue: 1, threads: 1, engine: Engine::default() }).unwrap();
+        let intents = [IntentExamples { name: "hours".to_owned(), phrases: vec!["when are you open".to_owned()] }];
+        let nlu = Reader::start(RULES, &intents).unwrap();
         let input: Vec<Result<String>> = (0..150).map(|at| Ok(format!("when are you open, number {at}"))).collect();
         let mut output = Vec::new();
         let accept = |analysis: &Analysis| analysis.intents.first().cloned();
@@ -281,9 +280,7 @@ mod tests {
                 Ok(())
             }
         }
-        let nlu =
-            Nlu::start(Options { models: None, intents: Vec::new(), queue: 1, threads: 1, engine: Engine::default() })
-                .unwrap();
+        let nlu = Reader::start(RULES, &[]).unwrap();
         let texts = std::iter::once(Ok("hello".to_owned()));
         analyze(texts, Gone, |texts| Ok(nlu.analyze_batch_blocking(texts)?), |_| None).unwrap();
     }

@@ -6,12 +6,13 @@
 //! and mood, heads, language, intents and the decision. Texts of a length are words of one token.
 
 use super::reading::model_folder;
-use crate::dialogue::{DialogueState, Turn, decide};
+use crate::dialogue::{DialogueState, decide};
 use crate::domain::State;
+use crate::domain::customer::STRANGER;
 use crate::nlu::bert::load_encoder;
 use crate::nlu::bundle::Bundle;
 use crate::nlu::encoder::Wanted;
-use crate::nlu::{Engine, Nlu, Options};
+use crate::nlu::{Engine, Options, Reader};
 use crate::prompt_files;
 use crate::serve::intent_examples;
 use anyhow::{Context, Result, anyhow, ensure};
@@ -91,13 +92,8 @@ pub fn run(args: &Args) -> Result<()> {
     let limit = Duration::from_secs_f64(args.seconds);
     let begin = Instant::now();
     let prompts = prompt_files::load(None)?;
-    let nlu = Nlu::start(Options {
-        models: Some(folder.clone()),
-        intents: intent_examples(&prompts),
-        queue: 256,
-        threads: args.threads,
-        engine: args.tier,
-    })?;
+    let options = Options { models: Some(folder.clone()), queue: 256, threads: args.threads, engine: args.tier };
+    let nlu = Reader::start(options, &intent_examples(&prompts))?;
     nlu.analyze_batch_blocking(&[text(16, 0)])?;
     let start_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
     let resident_mib = resident_mib();
@@ -108,7 +104,7 @@ pub fn run(args: &Args) -> Result<()> {
                 let text = text(tokens, number);
                 let analysis = nlu.analyze_batch_blocking(std::slice::from_ref(&text))?.pop().context("no answer")?;
                 let before = DialogueState::default();
-                let turn = Turn { text: &text, button: false, state: State::Bot, before: &before };
+                let turn = before.turn(&text, false, State::Bot, &STRANGER);
                 std::hint::black_box(decide(&turn, &analysis, &prompts));
                 Ok(())
             };

@@ -7,7 +7,7 @@ use crate::measure::labels::{POLARITIES, Points};
 use crate::measure::mistakes::{Mistake, worst};
 use crate::measure::rows::{self, Columns, Row};
 use crate::measure::{plot, predictions};
-use crate::nlu::{Nlu, says_the_same};
+use crate::nlu::{self, says_the_same};
 use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -120,7 +120,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// Reads every row, a turn of a dialogue in what was before it.
-fn read_by_model(nlu: &Nlu, rows: &[Row]) -> Result<(String, Vec<Prediction>)> {
+fn read_by_model(nlu: &nlu::Reader, rows: &[Row]) -> Result<(String, Vec<Prediction>)> {
     let texts: Vec<String> = rows.iter().map(|row| row.text.clone()).collect();
     let mut analyses = reading::read(nlu, &texts)?;
     let pairs: Vec<(usize, &[String])> = rows

@@ -4,7 +4,7 @@
 use super::replay::start_reader;
 use crate::config::find_models;
 use crate::domain::{Analysis, Source};
-use crate::nlu::Nlu;
+use crate::nlu::Reader;
 use crate::prompt_files;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 const BATCH: usize = 256;
 
 /// Starts the reader with the built-in prompts, as the server would, and says where rules stand in.
-pub(super) fn start(models: Option<&Path>, threads: usize) -> Result<Nlu> {
+pub(super) fn start(models: Option<&Path>, threads: usize) -> Result<Reader> {
     let nlu = start_reader(&prompt_files::load(None)?, find_models(models), threads)?;
     let status = nlu.status();
     if status.source == Source::Rules {
@@ -36,7 +36,7 @@ pub(super) fn bar(texts: usize) -> Result<ProgressBar> {
 }
 
 /// Reads every text, in order.
-pub(super) fn read(nlu: &Nlu, texts: &[String]) -> Result<Vec<Analysis>> {
+pub(super) fn read(nlu: &Reader, texts: &[String]) -> Result<Vec<Analysis>> {
     let progress = bar(texts.len())?;
     // Batches of similar length waste no padding; the order is put back afterwards.
     let mut order: Vec<usize> = (0..texts.len()).collect();

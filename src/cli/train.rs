@@ -206,7 +206,7 @@ fn remember_phrases(args: &Args) -> Result<()> {
     Phrases::write(&args.out, &bundle.encoder, &remembered, None)?;
     let known = Phrases::read(&args.out, &bundle.encoder);
     let key = fit_key(&bundle.encoder, &intents);
-    let fit = bert::fit(&encoder, &intents, &known, &key)?.fitted();
+    let fit = bert::fit((&encoder, 1), &intents, &known, &key)?.fitted();
     Phrases::write(&args.out, &bundle.encoder, &remembered, Some((&key, &fit)))?;
     println!("{} phrases and the fit on them are remembered in {}", remembered.len(), args.out.display());
     Ok(())

@@ -1,10 +1,30 @@
 //! What the bot would say if it went on by itself. Whether it may is decided in `escalation`.
+//!
+//! What is open comes first: a value that was asked for (`lookup`), then a task (`task`). A message
+//! that does neither good is answered for what it says.
 
-use super::prompts::{Intent, IntentKind, Lookup, Prompts};
-use super::reading::{Meaning, Reading};
+mod lookup;
+mod task;
+
+use super::prompts::{Intent, IntentKind, Prompts};
+use super::reading::{How, Meaning, Reading};
+use super::rules::Cue;
+use super::state::TaskState;
 use super::{Awaiting, Reply, Turn};
-use crate::domain::ActionKind;
+use crate::domain::{ActionKind, Reason};
 use std::collections::BTreeMap;
+
+/// What becomes of the task that is open.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) enum TaskStep {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// It goes on, or another one begins.
+    Set(TaskState),
+    /// It is over.
+    End,
+}
 
 /// The bot's own next step.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,12 +40,18 @@ pub(super) struct Candidate {
     pub(super) clarified: Option<(String, String)>,
     /// Values found in this turn.
     pub(super) found: BTreeMap<String, String>,
+    /// Slots whose value from before is not meant any more.
+    pub(super) forgotten: Vec<String>,
+    pub(super) task: TaskStep,
     /// A value was asked for as often as the policy allows.
     pub(super) gave_up: bool,
+    /// Reasons for a person that the dialogue itself found: offered at once, and handed over if an
+    /// offer is open and it happens again.
+    pub(super) suggests: Vec<Reason>,
 }
 
 impl Candidate {
-    fn new(reply: Reply, action: ActionKind) -> Self {
+    pub(super) fn new(reply: Reply, action: ActionKind) -> Self {
         Self {
             reply,
             action,
@@ -35,7 +61,10 @@ impl Candidate {
             awaiting: None,
             clarified: None,
             found: BTreeMap::new(),
+            forgotten: Vec::new(),
+            task: TaskStep::Keep,
             gave_up: false,
+            suggests: Vec::new(),
         }
     }
 
@@ -43,15 +72,18 @@ impl Candidate {
     pub(super) fn is_helpful(&self, prompts: &Prompts) -> bool {
         let small_talk =
             self.intent.as_deref().and_then(|name| prompts.intent(name)).is_some_and(|intent| intent.small_talk);
-        !self.failed && !small_talk && matches!(self.reply, Reply::Answer { .. } | Reply::Lookup { .. })
+        !self.failed && !small_talk && self.reply.told().is_some()
     }
 }
 
 /// The bot's own next step for a turn.
 pub(super) fn answer(turn: &Turn<'_>, reading: &Reading, prompts: &Prompts) -> Candidate {
-    let step = Step { turn, prompts };
-    let mut candidate = step.awaited(reading).unwrap_or_else(|| step.meant(reading));
-    let found = prompts.slots().filter_map(|slot| Some((slot.name.clone(), slot.find(turn.text)?)));
+    let step = Step { turn, reading, prompts };
+    let mut candidate = step.next();
+    step.suggest(&mut candidate);
+    // What is given up is not taken up again from the same words.
+    let found = prompts.slots().filter(|slot| slot.is_telling() && !candidate.forgotten.contains(&slot.name));
+    let found: Vec<_> = found.filter_map(|slot| Some((slot.name.clone(), slot.find(turn.text)?))).collect();
     for (slot, value) in found {
         candidate.found.entry(slot).or_insert(value);
     }
@@ -60,78 +92,105 @@ pub(super) fn answer(turn: &Turn<'_>, reading: &Reading, prompts: &Prompts) -> C
 
 struct Step<'a> {
     turn: &'a Turn<'a>,
+    reading: &'a Reading,
     prompts: &'a Prompts,
 }
 
-impl Step<'_> {
-    /// The customer answers a question of ours: the value, or a question of their own, or neither.
-    fn awaited(&self, reading: &Reading) -> Option<Candidate> {
-        let awaiting = self.turn.before.awaiting.as_ref()?;
-        let intent = self.prompts.intent(&awaiting.intent)?;
-        let slot = self.prompts.slot(&awaiting.slot)?;
-        if self.is_side_question(reading, intent) && slot.find(self.turn.text).is_none() {
+impl<'a> Step<'a> {
+    fn next(&self) -> Candidate {
+        self.cancelled()
+            .or_else(|| self.awaited())
+            .or_else(|| self.in_task())
+            .or_else(|| self.revised())
+            .unwrap_or_else(|| self.meant())
+    }
+
+    fn has(&self, cue: Cue) -> bool {
+        self.reading.cues.contains(&cue)
+    }
+
+    /// The one intent that the turn was read as.
+    fn known(&self) -> Option<&'a Intent> {
+        match &self.reading.meaning {
+            Meaning::Intent(name) | Meaning::Decline(Some(name)) => self.prompts.intent(name),
+            _ => None,
+        }
+    }
+
+    /// The customer leaves what is open.
+    fn cancelled(&self) -> Option<Candidate> {
+        let about_offer = matches!(self.reading.meaning, Meaning::Accept | Meaning::Decline(_));
+        let open = self.turn.before.task.is_some() || self.turn.before.awaiting.is_some();
+        if !self.has(Cue::Cancel) || about_offer || !open {
             return None;
         }
-        Some(self.look_up(intent, awaiting.tries))
+        let left = match &self.turn.before.task {
+            Some(open) => self.left(open),
+            None => self.intent(self.prompts.intent_of_kind(IntentKind::Deny)?),
+        };
+        Some(self.with_question(left))
+    }
+
+    /// Adds the answer to a question that stands beside something else.
+    fn with_question(&self, first: Candidate) -> Candidate {
+        let question =
+            self.known().filter(|intent| self.has(Cue::Question) && intent.kind.asks() && !intent.small_talk);
+        let Some(answer) = question.map(|intent| self.intent(intent)).filter(|answer| answer.reply.told().is_some())
+        else {
+            return first;
+        };
+        let reply = Reply::Both { first: Box::new(first.reply.clone()), second: Box::new(answer.reply.clone()) };
+        Candidate { reply, task: first.task, forgotten: first.forgotten, ..answer }
     }
 
     /// True when the customer asks something else instead of giving the value.
-    fn is_side_question(&self, reading: &Reading, awaited: &Intent) -> bool {
+    fn is_side_question(&self, awaited: &Intent) -> bool {
         let other = |name: &String| {
             self.prompts.intent(name).is_some_and(|other| {
                 other.name != awaited.name
-                    && matches!(other.kind, IntentKind::Answer | IntentKind::Unhelpful)
+                    && (other.kind.asks() || other.kind == IntentKind::Unhelpful)
                     && !other.small_talk
             })
         };
-        match &reading.meaning {
+        match &self.reading.meaning {
             Meaning::Intent(name) => other(name),
-            Meaning::Either(first, second) => other(first) && other(second),
+            Meaning::Either(first, second) | Meaning::Both(first, second) => other(first) && other(second),
             _ => false,
         }
     }
 
-    fn meant(&self, reading: &Reading) -> Candidate {
-        let lone = self.lone_value(reading);
-        if let Some(intent) = lone {
+    /// A pleasantry, or words about the talk itself, which neither answer nor ask.
+    fn small_talk(&self) -> Option<&'a Intent> {
+        self.known().filter(|intent| intent.small_talk)
+    }
+
+    fn meant(&self) -> Candidate {
+        if let Some(intent) = self.lone_value() {
             return self.look_up(intent, 0);
         }
-        match &reading.meaning {
+        match &self.reading.meaning {
             Meaning::Intent(name) | Meaning::Decline(Some(name)) => match self.prompts.intent(name) {
                 Some(intent) => self.intent(intent),
                 None => self.fallback(),
             },
+            Meaning::Both(first, second) => self.both(first, second),
             Meaning::Either(first, second) => self.clarify(first, second),
             Meaning::Decline(None) => Candidate::new(Reply::DeclinedOffer, ActionKind::Reply),
             Meaning::Accept | Meaning::Neither | Meaning::Unknown => self.fallback(),
         }
     }
 
-    /// The intent of a message that is hardly more than a value, or that is unclear but holds one.
-    fn lone_value(&self, reading: &Reading) -> Option<&Intent> {
-        let (slot, intent) = self.prompts.slots().find_map(|slot| {
-            slot.find(self.turn.text)?;
-            Some((slot, self.prompts.intent(slot.intent.as_deref()?)?))
-        })?;
-        let fits = match &reading.meaning {
-            Meaning::Unknown | Meaning::Neither => true,
-            Meaning::Either(first, second) => [first, second].contains(&&intent.name),
-            Meaning::Intent(name) => {
-                let small_talk =
-                    self.prompts.intent(name).is_some_and(|known| known.small_talk || known.kind == IntentKind::Affirm);
-                small_talk || slot.is_alone(self.turn.text)
-            }
-            Meaning::Decline(None) => true,
-            Meaning::Decline(Some(_)) | Meaning::Accept => false,
-        };
-        fits.then_some(intent)
-    }
-
     fn intent(&self, intent: &Intent) -> Candidate {
-        if intent.lookup.is_some() {
+        if let Some(task) = intent.task.as_deref().and_then(|name| self.prompts.task(name)) {
+            return self.begin(task, intent);
+        }
+        if intent.lookup.is_some() && (intent.answer.is_none() || self.knows_values(intent)) {
             return self.look_up(intent, 0);
         }
-        let repeated = !intent.small_talk && intent.kind == IntentKind::Answer && self.was_said(&intent.name);
+        let repeated = !intent.small_talk
+            && intent.kind == IntentKind::Answer
+            && !self.leans_on_answer()
+            && self.was_said(&intent.name);
         Candidate {
             intent: Some(intent.name.clone()),
             failed: intent.failure || repeated,
@@ -140,51 +199,43 @@ impl Step<'_> {
         }
     }
 
-    /// Looks up if every value is known, or asks for the first that is not. `tries` counts how
-    /// often it was asked for already.
-    fn look_up(&self, intent: &Intent, tries: u32) -> Candidate {
-        let Some(lookup) = intent.lookup.as_deref().and_then(|name| self.prompts.lookup(name)) else {
-            return self.fallback();
-        };
-        match self.values(lookup) {
-            Ok(slots) => {
-                let values: Vec<&str> = slots.values().map(String::as_str).collect();
-                let answer = format!("{} {}", intent.name, values.join(" "));
-                let reply =
-                    Reply::Lookup { intent: intent.name.clone(), lookup: lookup.name.clone(), slots: slots.clone() };
-                Candidate {
-                    intent: Some(intent.name.clone()),
-                    failed: self.was_said(&answer),
-                    answer: Some(answer),
-                    found: slots,
-                    ..Candidate::new(reply, ActionKind::Reply)
-                }
-            }
-            Err(missing) => {
-                let again = tries > 0;
-                let reply = Reply::Ask { intent: intent.name.clone(), slot: missing.clone(), again };
-                Candidate {
-                    intent: Some(intent.name.clone()),
-                    failed: again,
-                    gave_up: tries >= self.prompts.policy().failures.ask_tries,
-                    awaiting: Some(Awaiting { intent: intent.name.clone(), slot: missing, tries: tries + 1 }),
-                    ..Candidate::new(reply, ActionKind::Reply)
-                }
-            }
-        }
+    /// The same answer holds for another case of the same thing: "and to Canada?" is no repetition.
+    fn leans_on_answer(&self) -> bool {
+        self.reading.how == How::FollowUp || self.has(Cue::FollowUp)
     }
 
-    /// Every value of a lookup, from this message or from before; or the name of one that is missing.
-    fn values(&self, lookup: &Lookup) -> Result<BTreeMap<String, String>, String> {
-        let mut values = BTreeMap::new();
-        for name in &lookup.slots {
-            let value = self.prompts.slot(name).and_then(|slot| {
-                let before = || self.turn.before.slots.get(name).filter(|_| !slot.means_other(self.turn.text)).cloned();
-                slot.find_expected(self.turn.text).or_else(before)
-            });
-            values.insert(name.clone(), value.ok_or_else(|| name.clone())?);
+    /// Two questions of one message. A value that one of them needs is asked for at the end.
+    fn both(&self, first: &str, second: &str) -> Candidate {
+        let (Some(one), Some(two)) = (self.prompts.intent(first), self.prompts.intent(second)) else {
+            return self.clarify(first, second);
+        };
+        let (one, two) = (self.intent(one), self.intent(two));
+        let lookups = [&one, &two].iter().filter(|candidate| candidate.reply.lookup().is_some()).count();
+        let suggests = [one.suggests.clone(), two.suggests.clone()].concat();
+        match (one.reply.told().is_some(), two.reply.told().is_some()) {
+            (true, true) if lookups < 2 => Candidate {
+                reply: Reply::Both { first: Box::new(one.reply), second: Box::new(two.reply) },
+                failed: one.failed && two.failed,
+                answer: Some(format!("{first} + {second}")),
+                found: one.found.into_iter().chain(two.found).collect(),
+                intent: one.intent,
+                suggests,
+                ..Candidate::new(Reply::None, ActionKind::Reply)
+            },
+            (true, false) if lookups < 2 => Candidate {
+                reply: Reply::Aside { answer: Box::new(one.reply), then: Box::new(two.reply) },
+                intent: one.intent,
+                answer: one.answer,
+                suggests,
+                ..two
+            },
+            (false, true) if lookups < 2 => Candidate {
+                reply: Reply::Aside { answer: Box::new(two.reply), then: Box::new(one.reply) },
+                suggests,
+                ..one
+            },
+            _ => self.clarify(first, second),
         }
-        Ok(values)
     }
 
     fn clarify(&self, first: &str, second: &str) -> Candidate {
@@ -205,4 +256,51 @@ impl Step<'_> {
     fn was_said(&self, answer: &str) -> bool {
         self.turn.before.history.last().is_some_and(|last| last.answer.as_deref() == Some(answer))
     }
+
+    /// Why a person should be offered beside the candidate.
+    fn suggest(&self, candidate: &mut Candidate) {
+        let excluded =
+            |name: &&String| self.prompts.intent(name).is_some_and(|intent| intent.kind == IntentKind::Excluded);
+        let meant = match &self.reading.meaning {
+            Meaning::Intent(name) | Meaning::Decline(Some(name)) => vec![name],
+            Meaning::Both(first, second) => vec![first, second],
+            _ => Vec::new(),
+        };
+        let title = |name: &String| self.prompts.intent(name).map_or_else(String::new, |intent| intent.title.clone());
+        if let Some(name) = meant.into_iter().find(excluded) {
+            candidate.suggests.push(reason("excluded_topic", format!("asked about \"{}\"", title(name))));
+        }
+        let unhelpful = self.known().is_some_and(|intent| intent.kind == IntentKind::Unhelpful);
+        if self.turn.rated_low {
+            candidate.suggests.push(reason("low_rating", "thumbs down on an answer".to_owned()));
+        } else if unhelpful && !self.turn.before.history.is_empty() {
+            candidate.suggests.push(reason("low_rating", "said that the answer did not help".to_owned()));
+        }
+        if let Some(times) = self.times_said(candidate) {
+            candidate.failed = true;
+            candidate.suggests.push(reason("loop", format!("the same answer {times} times")));
+        }
+    }
+
+    /// How often the same was answered within the last turns, if that makes a loop. A pleasantry in
+    /// between says that it was settled.
+    fn times_said(&self, candidate: &Candidate) -> Option<usize> {
+        let answer = candidate.answer.as_deref()?;
+        let small_talk = |name: Option<&String>| {
+            name.and_then(|name| self.prompts.intent(name)).is_some_and(|intent| intent.small_talk)
+        };
+        if self.leans_on_answer() || small_talk(candidate.intent.as_ref()) {
+            return None;
+        }
+        let limits = &self.prompts.policy().failures;
+        let size = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+        let history = self.turn.before.history.iter().rev().take(size(limits.loop_turns).saturating_sub(1));
+        let unsettled = history.take_while(|past| !small_talk(past.intent.as_ref()));
+        let times = 1 + unsettled.filter(|past| past.answer.as_deref() == Some(answer)).count();
+        (times >= size(limits.loop_times)).then_some(times)
+    }
+}
+
+fn reason(code: &str, evidence: String) -> Reason {
+    Reason { code: code.to_owned(), evidence, value: None, threshold: None }
 }

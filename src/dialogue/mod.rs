@@ -6,36 +6,48 @@
 //! were analysed, or who is at a desk.
 //!
 //! One turn passes through the files in this order: `rules` (patterns over the words, behind `prefilter`),
+//! `language` (wishes in any language, and texts in one that the bot does not speak),
 //! `understanding` (scores to an intent), `reading` (what it means after an offer or a question),
 //! `answering` (what the bot would say), `escalation` (whether a person is needed), and after the
-//! decision `state` (what is remembered) and `render` (the words).
+//! decision `tone` (how it is said), `state` (what is remembered) and `render` (the words).
 
 mod answering;
+mod churn;
 mod escalation;
+mod forgetting;
+mod language;
 pub mod policy;
 mod prefilter;
 pub mod prompts;
 mod reading;
+mod recompute;
 pub mod render;
 mod rules;
 pub mod slots;
 mod state;
+pub mod summary;
+pub mod tone;
 mod trace;
 mod understanding;
 
 #[cfg(test)]
 mod tests;
 
+pub use churn::{ChurnTurn, churn_risk};
+pub use language::Languages;
 pub use policy::Policy;
 pub use prompts::{PromptError, PromptErrors, Prompts};
-pub use render::{LookupOutcome, Rendered, ReplyOption, render};
+pub use recompute::{Inputs, RecomputeError, inputs, recompute};
+pub use render::{LookupOutcome, Rendered, ReplyOption, answer_name, render};
 pub use rules::normalise;
-pub use state::DialogueState;
+pub use state::{DialogueState, TaskState};
+pub use summary::{Summary, summarise};
+pub use tone::{Register, Tone, Voice};
 pub use understanding::{Understanding, understand};
 
-use crate::domain::{ActionKind, Analysis, Gist, Mood, Reason, Sentiment, State};
-use answering::Candidate;
-use escalation::Verdict;
+use crate::domain::{ActionKind, Analysis, Customer, Gist, Mood, Reason, Sentiment, State};
+use answering::{Candidate, TaskStep};
+use escalation::{Judgement, Loudness, Seen, Verdict};
 use reading::Meaning;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -49,8 +61,20 @@ pub struct Turn<'a> {
     pub button: bool,
     /// Who owns the conversation.
     pub state: State,
+    /// Who writes.
+    pub customer: &'a Customer,
     /// What the bot remembers.
     pub before: &'a DialogueState,
+    /// The customer gave the bot's last answer a thumbs down instead of writing.
+    pub rated_low: bool,
+}
+
+impl Turn<'_> {
+    /// The same turn as a thumbs down on an answer: there is no text then.
+    #[must_use]
+    pub fn rated_low(self) -> Self {
+        Self { text: "", button: false, rated_low: true, ..self }
+    }
 }
 
 /// An earlier customer turn, as far as later decisions need it.
@@ -74,6 +98,9 @@ pub struct PastTurn {
     /// What the turn meant; none if rules read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gist: Option<Gist>,
+    /// What shouting and insults added to the frustration, 0 to 1.
+    #[serde(default)]
+    pub added: f32,
 }
 
 /// A value that the bot has asked for.
@@ -85,6 +112,18 @@ pub struct Awaiting {
     pub slot: String,
     /// How often it was asked for, from 1.
     pub tries: u32,
+    /// A question of the customer's own was answered since, with this one behind it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub aside: bool,
+}
+
+/// A lookup that has to be made, with its values by slot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookupCall {
+    /// The lookup.
+    pub lookup: String,
+    /// Its values, by slot.
+    pub slots: BTreeMap<String, String>,
 }
 
 /// What the bot says, before it is put into words.
@@ -113,6 +152,43 @@ pub enum Reply {
         slot: String,
         /// It was asked for before.
         again: bool,
+        /// What was given cannot be a value.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        invalid: bool,
+        /// The options to choose from, as a lookup listed them before.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        options: Vec<String>,
+        /// The lookup that lists them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lookup: Option<LookupCall>,
+    },
+    /// What a task will do, for a yes or a no.
+    Confirm {
+        /// The task.
+        task: String,
+        /// Its values, by slot.
+        slots: BTreeMap<String, String>,
+        /// Neither a yes nor a no came the last time.
+        again: bool,
+    },
+    /// The customer left a task; nothing was done.
+    Cancelled {
+        /// The task.
+        task: String,
+    },
+    /// The answer to a question in the middle of something, and the open question again.
+    Aside {
+        /// The answer.
+        answer: Box<Reply>,
+        /// The open question.
+        then: Box<Reply>,
+    },
+    /// The answers to two questions of one message, in their order.
+    Both {
+        /// The first.
+        first: Box<Reply>,
+        /// The second.
+        second: Box<Reply>,
     },
     /// "Did you mean this or that?"
     Clarify {
@@ -133,6 +209,18 @@ pub enum Reply {
         /// The answer to the customer's question, said as well: an offer is no excuse for ignoring it.
         answer: Option<Box<Reply>>,
     },
+    /// The offer of a person in a language that the bot does not speak.
+    OtherLanguage {
+        /// ISO 639-1.
+        language: String,
+        /// Why, as a code.
+        reason: String,
+    },
+    /// The honest answer to "are you a bot?" in such a language.
+    BotQuestion {
+        /// ISO 639-1.
+        language: String,
+    },
     /// The hand-over to a person.
     Handoff {
         /// Why, as a code.
@@ -145,12 +233,36 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// The lookup that has to be made before this can be said: its name and values.
+    /// The lookup that has to be made before this can be said: its name and values. There is one at most.
     #[must_use]
     pub fn lookup(&self) -> Option<(&str, &BTreeMap<String, String>)> {
         match self {
             Self::Lookup { lookup, slots, .. } => Some((lookup, slots)),
+            Self::Ask { lookup: Some(call), .. } => Some((&call.lookup, &call.slots)),
             Self::Offer { answer: Some(answer), .. } => answer.lookup(),
+            Self::Aside { answer: one, then: two } | Self::Both { first: one, second: two } => {
+                one.lookup().or_else(|| two.lookup())
+            }
+            _ => None,
+        }
+    }
+
+    /// True when the lookup is there to list options.
+    #[must_use]
+    pub fn lists(&self) -> bool {
+        match self {
+            Self::Ask { lookup, .. } => lookup.is_some(),
+            Self::Aside { answer, then } => answer.lookup().is_none() && then.lists(),
+            _ => false,
+        }
+    }
+
+    /// The part that tells the customer something; none of a question or an offer.
+    #[must_use]
+    pub fn told(&self) -> Option<&Self> {
+        match self {
+            Self::Answer { .. } | Self::Lookup { .. } | Self::Both { .. } => Some(self),
+            Self::Aside { answer, .. } => answer.told(),
             _ => None,
         }
     }
@@ -171,6 +283,8 @@ pub struct Decision {
     pub failed: bool,
     /// The turn's mood in one word.
     pub mood: Mood,
+    /// How it is said; nothing else of a decision depends on it.
+    pub tone: Tone,
     /// What the bot remembers from now on.
     pub after: DialogueState,
     /// All that the decision saw; enough, with the text, to make it again. See `trace.rs`.
@@ -195,17 +309,51 @@ impl Decision {
 pub fn decide(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> Decision {
     let analysis = &trace::rounded(analysis);
     let mood = mood(analysis, prompts.policy());
-    if !turn.state.is_bot() {
+    // A thumbs down while a person is offered asks for nothing more.
+    if !turn.state.is_bot() || (turn.rated_low && turn.before.offered.is_some()) {
         return silent(turn, analysis, prompts, mood);
     }
     let text = normalise(turn.text);
-    let (hits, cues) = prompts.rules().search(&text);
-    let reading = reading::read(turn, &text, cues, analysis, prompts);
-    let candidate = answering::answer(turn, &reading, prompts);
-    let figures = escalation::figures(turn, analysis, &candidate, prompts.policy());
-    let (by, verdict) = verdict(turn, analysis, prompts, &hits, &reading, &figures);
-    let outcome = compose(turn, analysis, prompts, &reading, candidate, verdict);
-    let record = trace::Record { turn, analysis, prompts, hits: &hits, reading: &reading, figures: &figures, by };
+    let (mut hits, cues) = prompts.rules().search(&text);
+    let heard = language::hear(turn, analysis, prompts, &mut hits);
+    let unguessed = language::unguessed(analysis, &heard);
+    let analysis = unguessed.as_ref().unwrap_or(analysis);
+    let mood = self::mood(analysis, prompts.policy());
+    let mut reading = reading::read(turn, &text, cues, analysis, prompts);
+    heard.settle(&mut reading, prompts);
+    let own = heard.candidate(turn, &reading, prompts);
+    let candidate = own.unwrap_or_else(|| answering::answer(turn, &reading, prompts));
+    let seen = Seen {
+        turn,
+        before: turn.before,
+        analysis,
+        prompts,
+        policy: prompts.policy(),
+        hits: &hits,
+        heard: &heard,
+        reading: &reading,
+        candidate: &candidate,
+        frustration: analysis.frustration,
+        hostility: escalation::hostility(analysis),
+        loudness: Loudness::of(turn.text),
+    };
+    let Judgement { figures, by, verdict } = escalation::judge(&seen);
+    let changes = escalation::Changes::find(&seen, &verdict);
+    let mut outcome = compose(&seen, &figures, candidate.clone(), verdict);
+    let tone = tone::choose(turn, analysis, mood, &outcome.candidate.reply, prompts);
+    outcome.after.acknowledged.extend(tone.opening.iter().map(|opening| opening.template.clone()));
+    let record = trace::Record {
+        turn,
+        analysis,
+        prompts,
+        hits: &hits,
+        heard: &heard,
+        reading: &reading,
+        figures: &figures,
+        by,
+        changes: &changes,
+        tone: &tone,
+    };
     let trace = record.trace(&outcome);
     Decision {
         action: outcome.candidate.action,
@@ -214,6 +362,7 @@ pub fn decide(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> Decisi
         reasons: outcome.reasons,
         failed: outcome.candidate.failed,
         mood,
+        tone,
         after: outcome.after,
         trace,
     }
@@ -229,38 +378,9 @@ fn silent(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts, mood: Mood) -
         reasons: Vec::new(),
         failed: false,
         mood,
+        tone: Tone::default(),
         after: turn.before.clone(),
         trace: trace::silent(turn, analysis, prompts),
-    }
-}
-
-/// Asks every family in order of urgency and names the one that decided.
-fn verdict(
-    turn: &Turn<'_>,
-    analysis: &Analysis,
-    prompts: &Prompts,
-    hits: &[rules::Hit],
-    reading: &reading::Reading,
-    figures: &escalation::Figures,
-) -> (&'static str, Verdict) {
-    let hard = escalation::hard(turn, hits, prompts);
-    if !hard.is_empty() {
-        return (if turn.button { "button" } else { "hard_rule" }, Verdict::Handoff(hard));
-    }
-    if let Some(reasons) = escalation::accepted(turn, reading) {
-        return ("offer_accepted", Verdict::Handoff(reasons));
-    }
-    match escalation::of_intent(reading, analysis, prompts) {
-        // A second unsure sign after an offer is not unsure any more.
-        Verdict::Offer(reasons) if turn.before.offered.is_some() => {
-            return ("intent_after_offer", Verdict::Handoff(reasons));
-        }
-        Verdict::Stay => {}
-        verdict => return ("intent", verdict),
-    }
-    match escalation::soft(turn, reading, hits, figures, prompts) {
-        Verdict::Stay => ("answer", Verdict::Stay),
-        verdict => ("soft_reasons", verdict),
     }
 }
 
@@ -271,22 +391,18 @@ struct Outcome {
     after: DialogueState,
 }
 
-fn compose(
-    turn: &Turn<'_>,
-    analysis: &Analysis,
-    prompts: &Prompts,
-    reading: &reading::Reading,
-    mut candidate: Candidate,
-    verdict: Verdict,
-) -> Outcome {
+fn compose(seen: &Seen<'_>, figures: &escalation::Figures, mut candidate: Candidate, verdict: Verdict) -> Outcome {
+    let Seen { turn, analysis, prompts, heard, reading, .. } = *seen;
     let code = |reasons: &[Reason]| reasons.first().map(|reason| reason.code.clone()).unwrap_or_default();
     let mut offered = None;
     let reasons = match verdict {
         Verdict::Stay => Vec::new(),
         Verdict::Offer(reasons) => {
             let helpful = candidate.is_helpful(prompts);
-            let answer = helpful.then(|| Box::new(candidate.reply.clone()));
-            candidate.reply = Reply::Offer { reason: code(&reasons), answer };
+            let answer = candidate.reply.told().filter(|_| helpful).map(|told| Box::new(told.clone()));
+            candidate.reply = heard
+                .offer(&code(&reasons), prompts)
+                .unwrap_or_else(|| Reply::Offer { reason: code(&reasons), answer });
             candidate.action = ActionKind::Offer;
             candidate.answer = candidate.answer.filter(|_| helpful);
             offered = Some(code(&reasons));
@@ -311,20 +427,35 @@ fn compose(
     after.remember(PastTurn {
         action: candidate.action,
         frustration: analysis.frustration,
-        hostility: escalation::hostility(analysis),
+        hostility: figures.hostility,
         intent: candidate.intent.clone(),
         failed: candidate.failed,
         answer: candidate.answer.clone(),
         alone: analysis.evidence.as_ref().map_or(analysis.frustration, |seen| seen.alone),
         gist: analysis.evidence.as_ref().map(|seen| Gist::new(&seen.meaning)),
+        added: figures.added.sum(),
     });
+    after.abusive_turns = figures.abusive_turns;
     after.awaiting = candidate.awaiting.clone().filter(|_| went_on);
     after.clarified = candidate.clarified.clone().filter(|_| went_on);
     after.offered = offered;
+    if let Reply::OtherLanguage { language, .. } = &candidate.reply {
+        after.offered_in.retain(|code| code != language);
+        after.offered_in.push(language.clone());
+    }
     if matches!(reading.meaning, Meaning::Decline(_)) && went_on {
         after.since_decline = Some(0);
     }
+    for slot in &candidate.forgotten {
+        after.slots.remove(slot);
+    }
     after.slots.extend(candidate.found.clone());
+    match candidate.task.clone() {
+        _ if candidate.action == ActionKind::Handoff => after.task = None,
+        TaskStep::Set(task) => after.task = Some(task),
+        TaskStep::End => after.task = None,
+        TaskStep::Keep => {}
+    }
     Outcome { candidate, reasons, after }
 }
 

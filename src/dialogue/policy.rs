@@ -1,7 +1,15 @@
 //! Every threshold of the dialogue, as `prompts/policy.toml` sets it.
 //!
-//! Numbers only: how they are used is told where they are used.
+//! Numbers only: how they are used is told where they are used, and what raising each of them does
+//! in `policy/direction.rs`.
 
+mod direction;
+mod evidence;
+
+pub use direction::{Direction, Field, THRESHOLDS, Threshold};
+pub use evidence::{AbusePolicy, CustomerPolicy, ExplainPolicy, RatingPolicy, RepeatContactPolicy, ShoutingPolicy};
+
+use crate::domain::Customer;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use toml::Spanned;
@@ -13,12 +21,28 @@ pub struct Policy {
     pub intent: IntentPolicy,
     /// Accepting an intent that keyword rules read; their figures have another scale.
     pub intent_rules: IntentPolicy,
+    /// Accepting an intent of a message that leans on the answer before it.
+    pub follow_up: FollowUpPolicy,
     /// When frustration offers a person.
     pub frustration: FrustrationPolicy,
+    /// What shouting adds to frustration.
+    pub shouting: ShoutingPolicy,
+    /// What insults lead to.
+    pub abuse: AbusePolicy,
     /// When the bot's own failures offer a person.
     pub failures: FailurePolicy,
+    /// What repeated contact leads to.
+    pub repeat_contact: RepeatContactPolicy,
+    /// What the business's marks lead to.
+    pub customer: CustomerPolicy,
+    /// What a bad rating is.
+    pub rating: RatingPolicy,
     /// When soft reasons rest.
     pub cooldown: CooldownPolicy,
+    /// Whose words are looked into.
+    pub explain: ExplainPolicy,
+    /// What follows a hand-over while nobody has come.
+    pub handover: HandoverPolicy,
     /// How a turn's mood is named.
     pub mood: MoodPolicy,
     /// How long the model may take.
@@ -48,6 +72,19 @@ pub struct IntentPolicy {
     pub hard_offer_probability: f32,
     /// Least similarity of an intent that leads to a person, 0 to 1; below it the reading is not taken.
     pub hard_similarity: f32,
+}
+
+/// Gates of a follow-up: only the intents of the topic before it are looked at, so they are lower.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FollowUpPolicy {
+    /// Least probability of the best intent of the topic, 0 to 1.
+    pub probability: f32,
+    /// Least share of what the topic's intents have together, 0 to 1.
+    pub share: f32,
+    /// Least cosine similarity to the intent's nearest example, 0 to 1.
+    pub similarity: f32,
+    /// Least probability of each of two questions in one message that are both answered, 0 to 1.
+    pub both: f32,
 }
 
 /// When frustration offers a person. All probabilities 0 to 1.
@@ -80,6 +117,10 @@ pub struct FailurePolicy {
     pub in_a_row: u32,
     /// How often a missing value is asked for before that counts as given up.
     pub ask_tries: u32,
+    /// The same answer so many times,
+    pub loop_times: u32,
+    /// within so many turns, this one included, is a loop.
+    pub loop_turns: u32,
 }
 
 /// When soft reasons rest, in customer turns. Hard rules never rest.
@@ -89,6 +130,15 @@ pub struct CooldownPolicy {
     pub after_return: u32,
     /// After the customer declined an offer, unless things get worse.
     pub after_decline: u32,
+}
+
+/// What follows a hand-over while nobody has come.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HandoverPolicy {
+    /// Seconds without a person until the on-call person is told again, where the reason notifies.
+    pub remind_after_s: u32,
+    /// Seconds of waiting until a customer is told that it takes longer, if they were promised nothing longer.
+    pub late_after_s: u32,
 }
 
 /// How a turn's mood is named.
@@ -115,6 +165,16 @@ pub struct PrivacyPolicy {
     pub keep_days: u32,
 }
 
+impl Policy {
+    /// What a customer's marks add to the priority of a hand-over, in points of 100.
+    #[must_use]
+    pub fn priority_bonus(&self, customer: &Customer) -> i64 {
+        let points = |mark: bool, points: u32| if mark { i64::from(points) } else { 0 };
+        points(customer.vip, self.customer.vip_priority)
+            .max(points(customer.vulnerable, self.customer.vulnerable_priority))
+    }
+}
+
 /// A fault and where it is.
 type Fault = (Range<usize>, String);
 
@@ -123,9 +183,17 @@ type Fault = (Range<usize>, String);
 pub(super) struct RawPolicy {
     intent: RawIntent,
     intent_rules: RawIntent,
+    follow_up: RawFollowUp,
     frustration: RawFrustration,
+    shouting: evidence::RawShouting,
+    abuse: evidence::RawAbuse,
     failures: RawFailures,
+    repeat_contact: evidence::RawRepeatContact,
+    customer: evidence::RawCustomer,
+    rating: evidence::RawRating,
+    explain: evidence::RawExplain,
     cooldown: RawCooldown,
+    handover: RawHandover,
     mood: RawMood,
     analysis: RawAnalysis,
     privacy: RawPrivacy,
@@ -146,6 +214,15 @@ struct RawIntent {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct RawFollowUp {
+    probability: Spanned<f64>,
+    share: Spanned<f64>,
+    similarity: Spanned<f64>,
+    both: Spanned<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RawFrustration {
     turn: Spanned<f64>,
     consecutive: Spanned<i64>,
@@ -162,6 +239,8 @@ struct RawFrustration {
 struct RawFailures {
     in_a_row: Spanned<i64>,
     ask_tries: Spanned<i64>,
+    loop_times: Spanned<i64>,
+    loop_turns: Spanned<i64>,
 }
 
 #[derive(Deserialize)]
@@ -169,6 +248,13 @@ struct RawFailures {
 struct RawCooldown {
     after_return: Spanned<i64>,
     after_decline: Spanned<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHandover {
+    remind_after_s: Spanned<i64>,
+    late_after_s: Spanned<i64>,
 }
 
 #[derive(Deserialize)]
@@ -218,17 +304,43 @@ impl RawPolicy {
         if frustration.single < frustration.turn {
             faults.push((raw.single.span(), "`single` must not be below `turn`".to_owned()));
         }
+        let follow_up = FollowUpPolicy {
+            probability: share(&self.follow_up.probability, faults),
+            share: share(&self.follow_up.share, faults),
+            similarity: share(&self.follow_up.similarity, faults),
+            both: share(&self.follow_up.both, faults),
+        };
+        let (shouting, abuse) = (self.shouting.check(faults), self.abuse.check(faults));
+        let (repeat_contact, customer) = (self.repeat_contact.check(faults), self.customer.check(faults));
+        if shouting.cap + abuse.weight + repeat_contact.lower + customer.lower >= frustration.turn {
+            let reason = "shouting.cap, abuse.weight, repeat_contact.lower and customer.lower together must stay \
+                          below `turn`: none of them may bring a person without frustration";
+            faults.push((raw.turn.span(), reason.to_owned()));
+        }
         Policy {
             intent: model,
             intent_rules: rules,
+            follow_up,
             frustration,
+            shouting,
+            abuse,
+            repeat_contact,
+            customer,
+            rating: self.rating.check(faults),
+            explain: self.explain.check(faults),
             failures: FailurePolicy {
                 in_a_row: count(&self.failures.in_a_row, 1..=10, faults),
                 ask_tries: count(&self.failures.ask_tries, 1..=5, faults),
+                loop_times: count(&self.failures.loop_times, 2..=10, faults),
+                loop_turns: count(&self.failures.loop_turns, 2..=10, faults),
             },
             cooldown: CooldownPolicy {
                 after_return: count(&self.cooldown.after_return, 0..=20, faults),
                 after_decline: count(&self.cooldown.after_decline, 0..=20, faults),
+            },
+            handover: HandoverPolicy {
+                remind_after_s: count(&self.handover.remind_after_s, 30..=86_400, faults),
+                late_after_s: count(&self.handover.late_after_s, 30..=86_400, faults),
             },
             mood: MoodPolicy {
                 negative: share(&self.mood.negative, faults),
@@ -244,6 +356,10 @@ fn share(value: &Spanned<f64>, faults: &mut Vec<Fault>) -> f32 {
     let number = *value.get_ref();
     if !(0.0..=1.0).contains(&number) {
         faults.push((value.span(), format!("{number} is not between 0 and 1")));
+    }
+    // Scores are compared and stored with four digits; a finer limit could not be held against them.
+    if (number * 10_000.0).round() / 10_000.0 != number {
+        faults.push((value.span(), format!("{number} has more than four digits after the point")));
     }
     // As f32, because it is held against the model's f32 scores.
     number as f32

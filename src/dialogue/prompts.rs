@@ -3,19 +3,37 @@
 //! Works on texts by file name, so it neither knows nor cares where the files lie. A prompts set
 //! with one fault is refused as a whole, with every fault's file, line and reason.
 
+mod churn;
+mod headers;
+mod hours;
 mod intents;
+mod languages;
 mod lookups;
 mod patterns;
+pub(super) mod personal;
 mod replies;
+mod slots;
 mod source;
+mod tasks;
 mod template;
+mod tone;
 
-pub use intents::{Intent, IntentKind};
-pub use lookups::Lookup;
+pub use headers::Header;
+pub use hours::{Hours, Opening};
+pub use intents::{FollowUp, Intent, IntentKind, Variants};
+pub(super) use lookups::{Answers, field};
+pub use lookups::{Lookup, Method};
 pub use replies::{Business, Disclosure, HandoffTexts, ReasonTexts, Replies};
 pub use source::{PromptError, PromptErrors};
+pub use tasks::Task;
 pub use template::Template;
+pub use tone::{Directness, Formality, Profile, ToneTexts};
+mod triggers;
 
+pub use churn::{Churn, Signal, SignalKind};
+pub use triggers::{Cap, Check, Trigger, Triggers, When};
+
+use super::language::Languages;
 use super::policy::{Policy, RawPolicy};
 use super::rules::{Rules, normalise};
 use super::slots::Slot;
@@ -34,15 +52,30 @@ pub struct Prompts {
     by_title: BTreeMap<String, usize>,
     slots: BTreeMap<String, Slot>,
     lookups: BTreeMap<String, Lookup>,
+    tasks: BTreeMap<String, Task>,
     reasons: BTreeMap<String, ReasonTexts>,
     handoff: HandoffTexts,
     replies: Replies,
+    tone: ToneTexts,
     rules: Rules,
+    languages: Languages,
     policy: Policy,
+    churn: Option<Churn>,
+    triggers: Triggers,
 }
 
-const SINGLE_FILES: [&str; 7] =
-    ["business.toml", "handoff.toml", "lookups.toml", "policy.toml", "replies.toml", "rules.toml", "slots.toml"];
+const SINGLE_FILES: [&str; 8] = [
+    "business.toml",
+    "handoff.toml",
+    "languages.toml",
+    "lookups.toml",
+    "policy.toml",
+    "replies.toml",
+    "rules.toml",
+    "slots.toml",
+];
+/// What a bot may go without.
+const OPTIONAL_FILES: [&str; 4] = ["churn.toml", "tasks.toml", "tone.toml", "triggers.toml"];
 
 impl Prompts {
     /// Reads and checks a set of files: path inside the prompts folder (with `/`) -> content.
@@ -103,6 +136,17 @@ impl Prompts {
         self.lookups.get(name)
     }
 
+    /// One task.
+    #[must_use]
+    pub fn task(&self, name: &str) -> Option<&Task> {
+        self.tasks.get(name)
+    }
+
+    /// All lookups by name.
+    pub fn lookups(&self) -> impl Iterator<Item = &Lookup> {
+        self.lookups.values()
+    }
+
     /// One slot.
     #[must_use]
     pub fn slot(&self, name: &str) -> Option<&Slot> {
@@ -138,11 +182,50 @@ impl Prompts {
         &self.policy
     }
 
+    /// How signs of leaving are weighed; none if that is not wanted.
+    #[must_use]
+    pub fn churn(&self) -> Option<&Churn> {
+        self.churn.as_ref()
+    }
+
+    /// When visitors are invited to a chat.
+    #[must_use]
+    pub fn triggers(&self) -> &Triggers {
+        &self.triggers
+    }
+
+    /// The languages that the bot speaks, and what it can say in others.
+    #[must_use]
+    pub fn languages(&self) -> &Languages {
+        &self.languages
+    }
+
     /// The same bot with other thresholds, for asking what they would have changed.
     #[must_use]
     pub fn with_policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
+    }
+
+    /// The same bot with the thresholds of another `policy.toml`, of which this is the text; `name` names it in errors.
+    ///
+    /// # Errors
+    /// Every fault found, with its line.
+    pub fn with_policy_file(self, name: &str, text: &str) -> Result<Self, PromptErrors> {
+        let source = Source { file: name, text };
+        let raw: RawPolicy = source.parse().map_err(|fault| PromptErrors(vec![fault]))?;
+        let mut faults = Vec::new();
+        let policy = raw.check(&mut faults);
+        if faults.is_empty() {
+            return Ok(self.with_policy(policy));
+        }
+        Err(PromptErrors(faults.into_iter().map(|(span, reason)| source.error(&span, reason)).collect()))
+    }
+
+    /// How the bot speaks to whom.
+    #[must_use]
+    pub fn tone(&self) -> &ToneTexts {
+        &self.tone
     }
 
     pub(super) fn replies(&self) -> &Replies {
@@ -172,6 +255,15 @@ fn parse<'a, T: DeserializeOwned>(
     faults.take(source.parse()).map(|raw| Parsed { source, raw })
 }
 
+/// A file that need not be there.
+fn parse_optional<'a, T: DeserializeOwned>(
+    files: &'a BTreeMap<String, String>,
+    name: &'a str,
+    faults: &mut Faults,
+) -> Option<Parsed<'a, T>> {
+    files.contains_key(name).then(|| parse(files, name, faults)).flatten()
+}
+
 /// First every file by itself, then all of them together: cross checks over half a set would
 /// report faults that are none.
 fn read(files: &BTreeMap<String, String>, faults: &mut Faults) -> Option<Prompts> {
@@ -180,9 +272,14 @@ fn read(files: &BTreeMap<String, String>, faults: &mut Faults) -> Option<Prompts
     let handoff: Option<Parsed<replies::RawHandoff>> = parse(files, "handoff.toml", faults);
     let said: Option<Parsed<replies::RawReplies>> = parse(files, "replies.toml", faults);
     let lookups: Option<Parsed<lookups::RawLookups>> = parse(files, "lookups.toml", faults);
-    let slots: Option<Parsed<lookups::RawSlots>> = parse(files, "slots.toml", faults);
+    let slots: Option<Parsed<slots::RawSlots>> = parse(files, "slots.toml", faults);
     let rules: Option<Parsed<patterns::RawRules>> = parse(files, "rules.toml", faults);
+    let languages: Option<Parsed<languages::RawLanguages>> = parse(files, "languages.toml", faults);
     let policy: Option<Parsed<RawPolicy>> = parse(files, "policy.toml", faults);
+    let of_tasks: Option<Parsed<tasks::RawTasks>> = parse_optional(files, "tasks.toml", faults);
+    let tone: Option<Parsed<tone::RawTone>> = parse_optional(files, "tone.toml", faults);
+    let churn: Option<Parsed<churn::RawChurn>> = parse_optional(files, "churn.toml", faults);
+    let triggers: Option<Parsed<triggers::RawTriggers>> = parse_optional(files, "triggers.toml", faults);
     let mut of_intents: Vec<(Source<'_>, intents::RawIntents)> = Vec::new();
     for name in files.keys().filter(|name| is_intent_file(name)) {
         of_intents.extend(parse(files, name, faults).map(|parsed| (parsed.source, parsed.raw)));
@@ -190,8 +287,8 @@ fn read(files: &BTreeMap<String, String>, faults: &mut Faults) -> Option<Prompts
     if !faults.0.is_empty() {
         return None;
     }
-    let (business, handoff, said, lookups, slots, rules, policy) =
-        (business?, handoff?, said?, lookups?, slots?, rules?, policy?);
+    let (business, handoff, said, lookups, slots, rules, languages, policy) =
+        (business?, handoff?, said?, lookups?, slots?, rules?, languages?, policy?);
 
     let mut out_of_range = Vec::new();
     let thresholds = policy.raw.check(&mut out_of_range);
@@ -203,34 +300,64 @@ fn read(files: &BTreeMap<String, String>, faults: &mut Faults) -> Option<Prompts
     let slot_names: Vec<&str> = slots.raw.keys().map(|name| name.get_ref().as_str()).collect();
     let checked_lookups = lookups::check_lookups(lookups.source, &lookups.raw, &constants, &slot_names, faults);
     let lookup_names: Vec<&str> = lookups.raw.keys().map(|name| name.get_ref().as_str()).collect();
-    let intents = intents::check(&of_intents, &constants, &lookup_names, faults);
-    for name in
-        lookups.raw.keys().filter(|name| !intents.iter().any(|intent| intent.lookup.as_ref() == Some(name.get_ref())))
-    {
-        faults.add(lookups.source, &name.span(), format!("no intent uses the lookup `{}`", name.get_ref()));
+    let raw_tasks: Vec<&tasks::RawTask> = of_tasks.iter().flat_map(|parsed| parsed.raw.values()).collect();
+    let task_names: Vec<&str> =
+        of_tasks.iter().flat_map(|parsed| parsed.raw.keys()).map(|name| name.get_ref().as_str()).collect();
+    let known = intents::Known { lookups: &lookup_names, tasks: &task_names };
+    let intents = intents::check(&of_intents, &constants, &known, faults);
+    for name in lookups.raw.keys() {
+        let of_intent = intents.iter().any(|intent| intent.lookup.as_ref() == Some(name.get_ref()));
+        let of_slot = slots.raw.values().any(|slot| slot.listed_by() == Some(name.get_ref()));
+        if !of_intent && !of_slot && !raw_tasks.iter().any(|task| task.lookup() == name.get_ref()) {
+            faults.add(
+                lookups.source,
+                &name.span(),
+                format!("no intent, task or slot uses the lookup `{}`", name.get_ref()),
+            );
+        }
     }
     let lookup_of =
         |name: &str| intents.iter().find(|intent| intent.name == name).and_then(|intent| intent.lookup.clone());
-    let slots = lookups::check_slots(slots.source, &slots.raw, &constants, lookup_of, &checked_lookups, faults);
+    let task_slots: Vec<&str> = raw_tasks.iter().flat_map(|task| task.slots()).collect();
+    let users = slots::Users { lookups: &checked_lookups, of_tasks: &task_slots };
+    let slots = slots::check_slots(slots.source, &slots.raw, &constants, lookup_of, &users, faults);
+    let used = |name: &str| intents.iter().any(|intent| intent.task.as_deref() == Some(name));
+    let tasks = match &of_tasks {
+        Some(of_tasks) => {
+            tasks::check_tasks(of_tasks.source, &of_tasks.raw, &constants, (&slots, &checked_lookups), used, faults)
+        }
+        None => BTreeMap::new(),
+    };
+    let hours = business.raw.hours.is_some();
     let (reasons, handoff) =
-        replies::check_handoff(handoff.source, &handoff.raw, &rules.raw.reasons(), &constants, faults);
+        replies::check_handoff(handoff.source, &handoff.raw, &rules.raw.reasons(), hours, &constants, faults);
     let codes: Vec<&str> = reasons.keys().map(String::as_str).collect();
+    let churn = churn.map(|file| file.raw.check(file.source, (&codes, &intents, &checked_lookups), faults));
+    let triggers = triggers.map(|file| file.raw.check(file.source, &checked_lookups, faults)).unwrap_or_default();
     let rules = rules.raw.check(rules.source, &codes, faults)?;
+    let answered: Vec<&str> =
+        intents.iter().filter(|intent| intent.answer.is_some()).map(|intent| intent.name.as_str()).collect();
+    let languages = languages.raw.check(languages.source, &answered, &constants, faults)?;
     let index =
         |key: fn(&Intent) -> String| intents.iter().enumerate().map(|(index, intent)| (key(intent), index)).collect();
     Some(Prompts {
-        version: version(files),
+        version: version_of(files),
         business: replies::check_business(business.source, &business.raw, &constants, faults),
         by_name: index(|intent| intent.name.clone()),
         by_title: index(|intent| normalise(&intent.title)),
         intents,
         slots,
         lookups: checked_lookups,
+        tasks,
         reasons,
         handoff,
         replies: replies::check_replies(said.source, &said.raw, &constants, faults),
+        tone: tone.map(|tone| tone::check(tone.source, &tone.raw, &constants, faults)).unwrap_or_default(),
         rules,
+        languages,
         policy: thresholds,
+        churn,
+        triggers,
     })
 }
 
@@ -239,11 +366,17 @@ fn is_intent_file(name: &str) -> bool {
 }
 
 fn check_names(files: &BTreeMap<String, String>, faults: &mut Faults) {
-    let known = |name: &str| SINGLE_FILES.contains(&name) || is_intent_file(name) || name == "README.md";
+    let known = |name: &str| {
+        [&SINGLE_FILES[..], &OPTIONAL_FILES].concat().contains(&name) || is_intent_file(name) || name == "README.md"
+    };
     for name in files.keys().filter(|name| !known(name)) {
         faults.add_file(
             name,
-            format!("unknown file; known are {}, intents/*.toml and README.md", SINGLE_FILES.join(", ")),
+            format!(
+                "unknown file; known are {}, {}, intents/*.toml and README.md",
+                SINGLE_FILES.join(", "),
+                OPTIONAL_FILES.join(", ")
+            ),
         );
     }
     if !files.keys().any(|name| is_intent_file(name)) {
@@ -251,7 +384,9 @@ fn check_names(files: &BTreeMap<String, String>, faults: &mut Faults) {
     }
 }
 
-fn version(files: &BTreeMap<String, String>) -> String {
+/// The version that these files have, loaded or not: see [`Prompts::version`].
+#[must_use]
+pub fn version_of(files: &BTreeMap<String, String>) -> String {
     let mut hash = Sha256::new();
     for (name, text) in files.iter().filter(|(name, _)| *name != "README.md") {
         for part in [name, text] {

@@ -2,7 +2,10 @@
 //!
 //! Says what the customer meant, not what follows from it.
 
+mod follow_up;
+
 use super::Turn;
+use super::language;
 use super::prompts::{Intent, IntentKind, Prompts};
 use super::rules::{Cue, normalise};
 use super::understanding::{Understanding, accept, gates, understand};
@@ -16,6 +19,8 @@ pub(super) enum Meaning {
     Intent(String),
     /// One of two intents, by name.
     Either(String, String),
+    /// Two intents, by name, in the order in which they were asked.
+    Both(String, String),
     /// Neither of the two that were asked about.
     Neither,
     /// Yes to the open offer of a person.
@@ -40,6 +45,10 @@ pub(super) enum How {
     Gates,
     /// The same, of one sentence of the message.
     Sentence,
+    /// What the bot answered before, which the message leans on.
+    FollowUp,
+    /// A thumbs down.
+    Rating,
 }
 
 /// A turn, read.
@@ -58,7 +67,7 @@ pub(super) fn read(turn: &Turn<'_>, text: &str, cues: Vec<Cue>, analysis: &Analy
     let context = Context { turn, analysis, prompts, text, cues: &cues, understanding: &understanding };
     let (meaning, how) = context.meaning();
     let probability = match (how, &meaning) {
-        (How::Gates | How::Sentence, Meaning::Intent(name)) => highest(analysis, name),
+        (How::Gates | How::Sentence | How::FollowUp, Meaning::Intent(name)) => highest(analysis, name),
         _ => 1.0,
     };
     Reading { meaning, how, understanding, cues, probability }
@@ -81,11 +90,19 @@ struct Context<'a> {
 
 impl Context<'_> {
     fn meaning(&self) -> (Meaning, How) {
-        self.of_offer()
+        self.of_rating()
+            .or_else(|| self.of_offer())
             .or_else(|| self.of_choice())
             .or_else(|| self.of_label())
             .or_else(|| self.of_cue())
+            .or_else(|| self.of_follow_up())
             .unwrap_or_else(|| self.of_gates())
+    }
+
+    /// A thumbs down says what "that did not help" says.
+    fn of_rating(&self) -> Option<(Meaning, How)> {
+        let intent = self.prompts.intent_of_kind(IntentKind::Unhelpful).filter(|_| self.turn.rated_low)?;
+        Some((Meaning::Intent(intent.name.clone()), How::Rating))
     }
 
     fn has(&self, cue: Cue) -> bool {
@@ -111,7 +128,7 @@ impl Context<'_> {
     /// True for an intent that asks for something: no pleasantry, no short answer.
     fn asks(&self, name: &str) -> bool {
         let intent = self.prompts.intent(name);
-        intent.is_some_and(|intent| intent.kind == IntentKind::Answer && !intent.small_talk)
+        intent.is_some_and(|intent| intent.kind.asks() && !intent.small_talk)
     }
 
     fn of_offer(&self) -> Option<(Meaning, How)> {
@@ -122,8 +139,13 @@ impl Context<'_> {
             Some((Meaning::Accept, How::Label))
         } else if self.is_label(&texts.offer_no) {
             Some((Meaning::Decline(None), How::Label))
+        } else if let Some(yes) = language::answer_to_offer(self.turn, self.prompts) {
+            Some((if yes { Meaning::Accept } else { Meaning::Decline(None) }, How::Cue))
         } else if self.has(Cue::Affirm) || self.has(Cue::Accept) {
             Some((Meaning::Accept, How::Cue))
+        } else if self.has(Cue::Unhelpful) {
+            // "No, that is still not what I asked" is no wish to go on as before.
+            None
         } else if self.has(Cue::Deny) || self.has(Cue::Decline) {
             Some((Meaning::Decline(self.question()), How::Cue))
         } else {
@@ -211,7 +233,7 @@ impl Context<'_> {
             _ => false,
         };
         if settled {
-            return (whole, How::Gates);
+            return self.of_two_questions(&whole).unwrap_or((whole, How::Gates));
         }
         match (self.of_sentences(), whole) {
             (Some(meaning), _) => (meaning, How::Sentence),
@@ -219,9 +241,8 @@ impl Context<'_> {
         }
     }
 
-    /// What the sentences say that the whole did not: one question is taken, two are asked about,
-    /// and a wish for a person or a danger goes before both.
-    fn of_sentences(&self) -> Option<Meaning> {
+    /// What the sentences say by themselves, each thing once, in their order.
+    fn sentences(&self) -> Vec<IntentScore> {
         let gates = gates(self.analysis, self.prompts.policy());
         let mut known: Vec<IntentScore> = Vec::new();
         for sentence in &self.analysis.sentences {
@@ -232,20 +253,53 @@ impl Context<'_> {
                 known.push(score);
             }
         }
-        known.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-        if let Some(score) = known.iter().find(|score| self.leads_to_person(&score.name)) {
+        known
+    }
+
+    /// Two questions where the whole was read as one of them: only if both are beyond doubt.
+    fn of_two_questions(&self, whole: &Meaning) -> Option<(Meaning, How)> {
+        let Meaning::Intent(name) = whole else { return None };
+        let sure = |score: &IntentScore| score.probability >= self.prompts.policy().follow_up.both;
+        let questions: Vec<IntentScore> = self.sentences().into_iter().filter(|score| self.asks(&score.name)).collect();
+        match questions.as_slice() {
+            [first, second] if sure(first) && sure(second) && [&first.name, &second.name].contains(&name) => {
+                Some((Meaning::Both(first.name.clone(), second.name.clone()), How::Sentence))
+            }
+            _ => None,
+        }
+    }
+
+    /// What the sentences say that the whole did not: one question is taken, of two both, and a wish
+    /// for a person or a danger goes before them.
+    fn of_sentences(&self) -> Option<Meaning> {
+        let known = self.sentences();
+        let likelier = |a: &&IntentScore, b: &&IntentScore| a.probability.total_cmp(&b.probability);
+        let grave = known.iter().filter(|score| self.leads_to_person(&score.name)).max_by(likelier);
+        if let Some(score) = grave {
             return Some(Meaning::Intent(score.name.clone()));
         }
-        let mut questions = known.iter().filter(|score| self.asks(&score.name));
-        match (questions.next(), questions.next()) {
-            (Some(first), Some(second)) => Some(Meaning::Either(first.name.clone(), second.name.clone())),
-            (Some(only), None) => Some(Meaning::Intent(only.name.clone())),
+        let questions: Vec<&IntentScore> = known.iter().filter(|score| self.asks(&score.name)).collect();
+        match questions.as_slice() {
+            [first, second] => Some(self.of_both(first, second)),
+            [first, second, ..] => Some(Meaning::Either(first.name.clone(), second.name.clone())),
+            [only] => Some(Meaning::Intent(only.name.clone())),
             // Pleasantries that the whole hid are better than "I did not get that".
             // ... unless a question beside them was not understood.
-            (None, _) if *self.understanding == Understanding::Unknown && !self.text.contains('?') => {
-                known.first().map(|score| Meaning::Intent(score.name.clone()))
+            [] if *self.understanding == Understanding::Unknown && !self.text.contains('?') => {
+                known.iter().max_by(likelier).map(|score| Meaning::Intent(score.name.clone()))
             }
-            (None, _) => None,
+            [] => None,
+        }
+    }
+
+    /// Two sentences that were read surely are two questions; otherwise they may be one, told twice.
+    fn of_both(&self, first: &IntentScore, second: &IntentScore) -> Meaning {
+        let least = self.prompts.policy().follow_up.both;
+        let (one, two) = (first.name.clone(), second.name.clone());
+        if first.probability.min(second.probability) >= least {
+            Meaning::Both(one, two)
+        } else {
+            Meaning::Either(one, two)
         }
     }
 
@@ -267,7 +321,12 @@ impl Context<'_> {
     /// lead to an offer), as the lesser one they step back too.
     fn of_two(&self, first: &str, second: &str) -> Meaning {
         let kind = |name: &str| self.prompts.intent(name).map(|intent| (intent.kind, intent.small_talk));
-        let asks = |name: &str| matches!(kind(name), Some((IntentKind::Answer, false) | (IntentKind::RequestHuman, _)));
+        let asks = |name: &str| {
+            matches!(
+                kind(name),
+                Some((IntentKind::Answer | IntentKind::Excluded, false) | (IntentKind::RequestHuman, _))
+            )
+        };
         let grave = |name: &str| matches!(kind(name), Some((IntentKind::Safety | IntentKind::Legal, _)));
         match (asks(first) || grave(first), asks(second)) {
             (true, true) if !grave(first) => Meaning::Either(first.to_owned(), second.to_owned()),

@@ -39,6 +39,8 @@ pub(super) enum RuleAction {
     Handoff,
     /// Offers a person, and hands over if it goes on.
     Offer,
+    /// Counts as an insult: evidence beside the mood, and a reason of its own when it goes on.
+    Evidence,
 }
 
 /// What a cue stands for.
@@ -59,6 +61,16 @@ pub(super) enum Cue {
     First,
     /// The second of the two things just asked about.
     Second,
+    /// Leaves what is open, where something is: a task, or a value that was asked for.
+    Cancel,
+    /// Something said before was wrong; it counts where the right value follows.
+    Correct,
+    /// The message asks the same about something else: "and to Canada?".
+    FollowUp,
+    /// The message leans on what was said before it: "is that free?".
+    Refers,
+    /// The message asks something. It counts in the middle of a task, where a statement may be a value.
+    Question,
 }
 
 /// A text, and which literals of all patterns it holds.

@@ -3,8 +3,11 @@
 //! A small value that travels: the server stores it with the conversation and loads it for the
 //! next turn; `candor replay` keeps it in a variable. Nothing here decides.
 
-use super::{Awaiting, Decision, PastTurn, Turn};
-use crate::domain::{Context, EarlierTurn, State};
+use super::prompts::Prompts;
+use super::render::LookupOutcome;
+use super::slots::{Offered, offered};
+use super::{Awaiting, Decision, PastTurn, Reply, Turn};
+use crate::domain::{Context, Customer, EarlierTurn, State};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -21,6 +24,8 @@ pub struct DialogueState {
     pub awaiting: Option<Awaiting>,
     /// Reason code of the offer that the bot has just made.
     pub offered: Option<String>,
+    /// Languages that the bot does not speak, in which it offered a person; the latest last.
+    pub offered_in: Vec<String>,
     /// The two intents that the bot has just asked about.
     pub clarified: Option<(String, String)>,
     /// Customer turns since a person gave the conversation back; none if that never happened.
@@ -29,14 +34,42 @@ pub struct DialogueState {
     pub since_decline: Option<u32>,
     /// Values that the customer gave, by slot.
     pub slots: BTreeMap<String, String>,
+    /// The task that is under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskState>,
+    /// The lookup that failed with the last turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_lookup: Option<String>,
+    /// Acknowledgements that were said, by their templates: none is said twice.
+    pub acknowledged: Vec<String>,
+    /// Customer turns that insulted the bot or the business.
+    pub abusive_turns: u32,
+}
+
+/// A task of several turns, as far as it has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskState {
+    /// The task's name in `tasks.toml`.
+    pub task: String,
+    /// The intent that began it.
+    pub intent: String,
+    /// The values so far, by slot.
+    pub values: BTreeMap<String, String>,
+    /// The slot that is asked for; none when the customer is asked to confirm.
+    pub open: Option<String>,
+    /// What a lookup listed to choose from; none if nothing was looked up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<Vec<String>>,
+    /// How often the open question was asked, from 1.
+    pub tries: u32,
 }
 
 impl DialogueState {
     /// The next customer turn. `state` is the conversation's owner now; `button` is true when the
     /// customer pressed "talk to a person" (the text is then ignored).
     #[must_use]
-    pub fn turn<'a>(&'a self, text: &'a str, button: bool, state: State) -> Turn<'a> {
-        Turn { text, button, state, before: self }
+    pub fn turn<'a>(&'a self, text: &'a str, button: bool, state: State, customer: &'a Customer) -> Turn<'a> {
+        Turn { text, button, state, customer, before: self, rated_low: false }
     }
 
     /// What the next turn is read in.
@@ -58,10 +91,85 @@ impl DialogueState {
         self.clone_from(&decision.after);
     }
 
+    /// Takes over what the lookup of a reply brought, before the next turn is decided: the options to
+    /// choose from, a value that the business does not know, and a lookup that did not work. The
+    /// same lookup failing twice in a row is a failure of the bot.
+    pub fn looked_up(&mut self, prompts: &Prompts, reply: &Reply, outcome: Option<&LookupOutcome>) {
+        let Some((name, slots)) = reply.lookup() else {
+            self.failed_lookup = None;
+            return;
+        };
+        let listing = self.task.as_mut().zip(prompts.lookup(name)).filter(|_| reply.lists());
+        if let Some((task, lookup)) = listing {
+            match offered(lookup, outcome) {
+                Offered::Options(options) => task.options = Some(options),
+                Offered::Failed => task.options = Some(Vec::new()),
+                Offered::Nothing | Offered::Refused => {
+                    for slot in slots.keys() {
+                        task.values.remove(slot);
+                        self.slots.remove(slot);
+                    }
+                    task.options = None;
+                    task.open = lookup.slots.first().cloned();
+                    task.tries = 1;
+                }
+            }
+        }
+        self.note_failure(prompts, reply, outcome);
+    }
+
+    fn note_failure(&mut self, prompts: &Prompts, reply: &Reply, outcome: Option<&LookupOutcome>) {
+        let Some((name, slots)) = reply.lookup() else { return };
+        // Everything else is an answer of the business's system.
+        let failed = matches!(outcome, Some(LookupOutcome::Failed | LookupOutcome::TimedOut) | None);
+        if failed {
+            let again = self.failed_lookup.as_deref() == Some(name);
+            if let Some(last) = self.history.last_mut() {
+                last.failed |= again;
+                // Asking once more is what the customer was told to do.
+                last.answer = None;
+            }
+        }
+        let intent = match reply {
+            Reply::Lookup { intent, .. } => Some(intent),
+            _ => None,
+        };
+        if let (Some(intent), Some(LookupOutcome::NotFound), [slot]) =
+            (intent, outcome, prompts.lookup(name).map_or(&[][..], |lookup| &lookup.slots))
+            && self.task.is_none()
+        {
+            // The value was wrong: the next message may hold the right one.
+            self.slots.remove(slot);
+            self.awaiting = Some(Awaiting { intent: intent.clone(), slot: slot.clone(), tries: 1, aside: false });
+        }
+        // What was not answered in time may be done: it is not offered once more.
+        if let Some(intent) = intent.filter(|_| failed && outcome != Some(&LookupOutcome::TimedOut)) {
+            self.reopen(prompts, intent, name, slots);
+        }
+        self.failed_lookup = failed.then(|| name.to_owned());
+    }
+
+    /// A task that was confirmed and could not be done waits for another yes.
+    fn reopen(&mut self, prompts: &Prompts, intent: &str, lookup: &str, slots: &BTreeMap<String, String>) {
+        let task = prompts.intent(intent).and_then(|intent| prompts.task(intent.task.as_deref()?));
+        if let Some(task) = task.filter(|task| task.lookup == lookup && self.task.is_none()) {
+            self.task = Some(TaskState {
+                task: task.name.clone(),
+                intent: intent.to_owned(),
+                values: slots.clone(),
+                open: None,
+                options: None,
+                tries: 1,
+            });
+        }
+    }
+
     /// A person gave the conversation back. What made the bot fail before is settled, so only
-    /// the customer's values stay.
+    /// the customer's values stay, and what was said to them once.
     pub fn returned_by_agent(&mut self) {
-        *self = Self { slots: std::mem::take(&mut self.slots), since_return: Some(0), ..Self::default() };
+        let before = std::mem::take(self);
+        *self =
+            Self { slots: before.slots, acknowledged: before.acknowledged, since_return: Some(0), ..Self::default() };
     }
 
     pub(super) fn remember(&mut self, turn: PastTurn) {
@@ -91,6 +199,7 @@ mod tests {
             answer: None,
             alone: 0.9,
             gist: None,
+            added: 0.0,
         });
         state.returned_by_agent();
         assert_eq!(state.since_return, Some(0));
@@ -112,6 +221,7 @@ mod tests {
                 answer: None,
                 alone: frustration,
                 gist: None,
+                added: 0.0,
             });
         }
         assert_eq!(state.history.len(), HISTORY);

@@ -1,26 +1,30 @@
 //! The stored explanation of a decision.
 //!
 //! ```json
-//! { "prompts": "version", "state": "bot", "button": false, "by": "soft_reasons",
+//! { "prompts": "version", "state": "bot", "button": false, "customer": { .. }, "by": "soft_reasons",
 //!   "before": { what the bot remembered },
 //!   "analysis": { source, version, sentiment, frustration, language, intents, emotions: strongest first },
 //!   "rules": { "checked": 9, "hits": [{ rule, reason, action, words }] }, "cues": ["affirm"],
+//!   "heard": { wish: { language, what, words }, foreign: "de" },
 //!   "meaning": { "how": "gates", "verdict": "known", "intents": ["delivery_time"] },
-//!   "figures": { frustration, frustrated_in_a_row, rise, failures_in_a_row, rest, .. },
+//!   "tone": { register, profile, opening: the acknowledgement or null },
+//!   "figures": { frustration, added: { shouting, abuse }, weighed, limits, lowered, frustrated_in_a_row, .. },
+//!   "would_change": { sufficient, any, all }: see `escalation/changes.rs`,
 //!   "thresholds": { policy.toml }, "decided": { action, intent, failed, reasons, reply } }
 //! ```
-//! `before`, `state`, `button`, `analysis` and `thresholds`, with the text of the event, make the
-//! same decision again. Scores are rounded to four digits before anything is decided, so what is
+//! A thumbs down has `"rated_low": true` besides. `before`, `state`, `button`, `customer`, `analysis` and `thresholds`, with the text of the event, make the
+//! same decision again: `recompute.rs`. Scores are rounded to four digits before anything is decided, so what is
 //! stored is exactly what was compared.
 
-use super::escalation::Figures;
+use super::escalation::{Changes, Figures};
+use super::language::Heard;
 use super::prompts::Prompts;
 use super::reading::{Meaning, Reading};
 use super::rules::Hit;
 use super::understanding::Understanding;
-use super::{Outcome, Turn, understand};
+use super::{Outcome, Tone, Turn, understand};
 use crate::domain::analysis::EMOTIONS;
-use crate::domain::{Analysis, IntentScore, Sentiment};
+use crate::domain::{Analysis, Evidence, Gist, IntentScore, Sentiment};
 use serde_json::{Value, json};
 
 /// Everything seen on the way to a decision.
@@ -29,9 +33,12 @@ pub(super) struct Record<'a> {
     pub(super) analysis: &'a Analysis,
     pub(super) prompts: &'a Prompts,
     pub(super) hits: &'a [Hit],
+    pub(super) heard: &'a Heard,
     pub(super) reading: &'a Reading,
     pub(super) figures: &'a Figures,
     pub(super) by: &'static str,
+    pub(super) tone: &'a Tone,
+    pub(super) changes: &'a Changes,
 }
 
 impl Record<'_> {
@@ -39,6 +46,7 @@ impl Record<'_> {
         let (verdict, intents) = match &self.reading.meaning {
             Meaning::Intent(name) => ("known", vec![name.as_str()]),
             Meaning::Either(first, second) => ("ambiguous", vec![first.as_str(), second.as_str()]),
+            Meaning::Both(first, second) => ("both", vec![first.as_str(), second.as_str()]),
             Meaning::Neither => ("neither", Vec::new()),
             Meaning::Accept => ("accept", Vec::new()),
             Meaning::Decline(question) => ("decline", question.iter().map(String::as_str).collect()),
@@ -47,10 +55,13 @@ impl Record<'_> {
         let mut trace = json!({
             "by": self.by,
             "rules": { "checked": self.prompts.rules().rules.len(), "hits": self.hits },
+            "heard": self.heard,
             "cues": self.reading.cues,
             "meaning": { "how": self.reading.how, "verdict": verdict, "intents": intents },
             "gates": name_of(&self.reading.understanding),
             "figures": self.figures,
+            "tone": self.tone.trace(),
+            "would_change": self.changes,
             "decided": {
                 "action": outcome.candidate.action,
                 "intent": outcome.candidate.intent,
@@ -77,12 +88,21 @@ pub(super) fn silent(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) ->
 }
 
 fn inputs(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> Value {
+    let mut inputs = read(turn, analysis, prompts);
+    if turn.rated_low {
+        inputs["rated_low"] = true.into();
+    }
+    inputs
+}
+
+fn read(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> Value {
     let mut emotions: Vec<(&str, f32)> = EMOTIONS.iter().copied().zip(analysis.emotions.iter().copied()).collect();
     emotions.sort_by(|a, b| b.1.total_cmp(&a.1));
     json!({
         "prompts": prompts.version(),
         "state": turn.state,
         "button": turn.button,
+        "customer": turn.customer,
         "before": turn.before,
         "analysis": {
             "source": analysis.source,
@@ -94,6 +114,8 @@ fn inputs(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> Value {
             "language": analysis.language,
             "intents": analysis.intents,
             "sentences": analysis.sentences,
+            "alone": analysis.evidence.as_ref().map(|seen| seen.alone),
+            "gist": analysis.evidence.as_ref().map(|seen| Gist::new(&seen.meaning)),
             "emotions": emotions.iter().map(|(name, score)| json!({"name": name, "probability": score})).collect::<Vec<_>>(),
         },
         "thresholds": prompts.policy(),
@@ -151,7 +173,8 @@ pub(super) fn rounded(analysis: &Analysis) -> Analysis {
         trust: round(analysis.trust),
         supported: analysis.supported,
         sentences: analysis.sentences.iter().map(|sentence| sentence.iter().map(rounded_score).collect()).collect(),
-        evidence: analysis.evidence.clone(),
+        // What is remembered of it is rounded as well, so that it can be stored.
+        evidence: analysis.evidence.as_ref().map(|seen| Evidence { alone: round(seen.alone), ..seen.clone() }),
     }
 }
 

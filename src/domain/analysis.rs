@@ -88,7 +88,7 @@ pub struct Analysis {
     /// Whether the text is in a language that the reading was made for, as far as it can be told.
     /// If not, mood and frustration are neutral: not guessed.
     pub supported: bool,
-    /// The best-fitting intents, best first, at most five. Whether the best is good enough is
+    /// The best-fitting intents, best first, at most eight. Whether the best is good enough is
     /// the dialogue's decision, not the model's.
     pub intents: Vec<IntentScore>,
     /// Probability that the first of them is meant, 0 to 1; low as well where the text is about

@@ -17,6 +17,12 @@ impl Gist {
         Self(embedding.iter().map(|value| (value / largest * 127.0).round() as i8).collect())
     }
 
+    /// The embedding, but for its length: rounding it gives the same meaning again.
+    #[must_use]
+    pub fn values(&self) -> Vec<f32> {
+        self.0.iter().map(|value| f32::from(*value)).collect()
+    }
+
     /// Cosine with an embedding, -1 to 1; 0 for one of another width.
     #[must_use]
     pub fn cosine(&self, embedding: &[f32]) -> f32 {

@@ -5,18 +5,24 @@
 
 pub mod agent;
 pub mod analysis;
+pub mod churn;
 pub mod context;
 pub mod conversation;
+pub mod customer;
 pub mod event;
 pub mod id;
+pub mod invitation;
 pub mod time;
 pub mod turn;
 
 pub use agent::{Agent, Presence, Role};
 pub use analysis::{Analysis, Evidence, IntentScore, Sentiment, Source};
+pub use churn::{Band, ChurnRisk, ChurnSignal};
 pub use context::{Context, EarlierTurn, Gist};
 pub use conversation::{Conversation, State};
+pub use customer::{Customer, Profile};
 pub use event::{Author, Event, EventKind, Visibility};
 pub use id::{AgentId, ConversationId, VisitorId};
+pub use invitation::{Arm, Invitation};
 pub use time::Timestamp;
-pub use turn::{ActionKind, Mood, Reason, TurnRecord};
+pub use turn::{ActionKind, Mood, Reason, TurnRecord, WordWeight};

@@ -37,6 +37,17 @@ pub struct Reason {
     pub threshold: Option<f32>,
 }
 
+/// How much one word or phrase of a text carried of its frustration.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WordWeight {
+    /// Its first character, from 0; a character is a Unicode scalar value.
+    pub start: u32,
+    /// The character after its last one.
+    pub end: u32,
+    /// Probability of frustration with it less that without it, -1 to 1.
+    pub frustration: f32,
+}
+
 /// A turn's mood in one word, for lists and filters; derived from the stored scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
@@ -81,4 +92,7 @@ pub struct TurnRecord {
     /// Everything that the decision saw: scores, thresholds, rules, versions.
     #[sqlx(json)]
     pub trace: serde_json::Value,
+    /// What its words carried, where it was looked for and found.
+    #[sqlx(json(nullable))]
+    pub words: Option<Vec<WordWeight>>,
 }

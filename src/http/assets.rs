@@ -3,7 +3,9 @@
 
 use super::error::{ApiResult, Problem};
 use super::extract::Path;
+use crate::app::Shared;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
@@ -20,6 +22,8 @@ struct Console;
 
 /// What pages and the loader say instead of the build.
 const BUILD_MARK: &str = "__BUILD__";
+/// What the loader says, as a string, instead of the triggers.
+const TRIGGERS_MARK: &str = "\"__TRIGGERS__\"";
 
 /// Identity of all assets together.
 static BUILD: LazyLock<String> = LazyLock::new(|| {
@@ -38,15 +42,17 @@ static BUILD: LazyLock<String> = LazyLock::new(|| {
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
     connect-src 'self' ws: wss:; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// `GET /widget.js`: the loader that a site embeds. Checked again at each visit, because it names
-/// the build.
+/// `GET /widget.js`: the loader that a site embeds, with the triggers of invitations in it, so that no
+/// further request is needed to know them. Checked again every few minutes, because it names the build.
 ///
 /// # Errors
 /// `not_found` if the program was built without it.
-pub(super) async fn loader() -> ApiResult<Response> {
+pub(super) async fn loader(State(app): State<Shared>) -> ApiResult<Response> {
     let file = Widget::get("loader.js").ok_or(Problem::NotFound)?;
+    let triggers = serde_json::to_string(app.prompts().triggers()).map_err(|_| Problem::Internal)?;
+    let script = String::from_utf8_lossy(&file.data).replace(BUILD_MARK, &BUILD).replace(TRIGGERS_MARK, &triggers);
     Ok(with_headers(
-        marked(&file),
+        Bytes::from(script),
         "text/javascript; charset=utf-8",
         &[
             (header::CACHE_CONTROL, "public, max-age=300"),

@@ -6,7 +6,8 @@ use super::frame::{CHAT_PROTOCOL, ClientFrame, Close, Disclosure, ErrorCode, Fro
 use super::socket::{Bucket, End, HELLO_DEADLINE, IDLE, Socket, id_of, limit, parse};
 use crate::app::{App, Shared};
 use crate::bus::Signal;
-use crate::chat::{self, desk, turn, visitor};
+use crate::chat::handoff::{self, Place};
+use crate::chat::{self, turn, visitor};
 use crate::domain::{Author, ConversationId, State};
 use crate::store::{self, Appended};
 use axum::extract::State as Shares;
@@ -98,10 +99,12 @@ impl<'a> Session<'a> {
         }
         let arrival = visitor::Arrival {
             token: hello.token,
+            identity: hello.identity,
             conversation: hello.conversation,
             fresh: hello.fresh,
             locale: hello.locale,
             page: hello.page,
+            invitation: hello.invitation,
         };
         let named = hello.conversation;
         let entry = match visitor::enter(app, arrival).await {
@@ -115,8 +118,9 @@ impl<'a> Session<'a> {
         let conversation = &entry.conversation;
         // Listen before reading the log, so that nothing falls between the two.
         let signals = app.bus.subscribe(conversation.id);
-        let business = app.prompts.business();
-        let wait = desk::expected_wait(app).await.unwrap_or_default();
+        let prompts = app.prompts();
+        let business = prompts.business();
+        let wait = handoff::usual_wait(app).await.unwrap_or_default();
         socket
             .send(&ServerFrame::Welcome {
                 conversation: conversation.id,
@@ -130,9 +134,12 @@ impl<'a> Session<'a> {
                 business: &business.name,
                 bot_name: &business.bot_name,
                 greeting: &business.greeting,
-                rate: &app.prompts.handoff().rate,
+                rate: &prompts.handoff().rate,
             })
             .await?;
+        if let Some(refused) = &entry.refused {
+            socket.send_error(None, ErrorCode::Identity, &refused.to_string()).await?;
+        }
         let claimed = hello.after.unwrap_or(0);
         let foreign = hello.epoch.as_deref().is_some_and(|epoch| epoch != app.store.epoch());
         let other = named.is_some_and(|named| named != conversation.id);
@@ -232,7 +239,11 @@ impl<'a> Session<'a> {
                 (id, visitor::rate(app, conversation, id, kind, score, comment).await)
             }
             ClientFrame::Feedback { id, seq, helpful } => {
-                (id, visitor::give_feedback(app, conversation, id, seq, helpful).await)
+                let outcome = visitor::give_feedback(app, conversation, id, seq, helpful).await;
+                if !helpful {
+                    self.answer(outcome.as_ref());
+                }
+                (id, outcome)
             }
             ClientFrame::Leave { id, email, text } => {
                 (id, visitor::leave_message(app, conversation, id, &text, email).await)
@@ -268,11 +279,9 @@ impl<'a> Session<'a> {
     }
 
     async fn send_position(&mut self, socket: &mut Socket) -> Result<(), End> {
-        match self.app.store.queue_position(self.conversation).await {
-            Ok(Some(position)) => {
-                let wait = desk::expected_wait(self.app).await.unwrap_or_default();
-                let open = self.app.desk.is_staffed();
-                socket.send(&ServerFrame::Position { position, open, wait: wait.filter(|_| open) }).await
+        match handoff::place(self.app, self.conversation).await {
+            Ok(Some(Place { position, open, wait, back_at })) => {
+                socket.send(&ServerFrame::Position { position, open, wait, back_at }).await
             }
             Ok(None) => Ok(()),
             Err(error) => {

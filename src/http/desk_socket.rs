@@ -9,8 +9,8 @@ use super::frame::{
 use super::socket::{Bucket, End, HELLO_DEADLINE, IDLE, Socket, id_of, limit, parse};
 use crate::app::Shared;
 use crate::bus::Signal;
-use crate::chat::{desk, handoff};
-use crate::domain::{Author, ConversationId};
+use crate::chat::{desk, handoff, summary};
+use crate::domain::{Author, ConversationId, EventKind};
 use crate::store::Appended;
 use axum::extract::State as Shares;
 use axum::extract::ws::WebSocketUpgrade;
@@ -148,11 +148,14 @@ impl Session<'_> {
                 self.send_card(socket, conversation).await?;
                 self.send_news(socket, conversation).await
             }
+            Signal::Explained(conversation, seq) if self.open.contains_key(&conversation) => {
+                self.send_turn(socket, conversation, seq).await
+            }
             Signal::Typing(conversation, role, name) if self.open.contains_key(&conversation) => {
                 let from = From { role, name: name.as_deref() };
                 socket.send(&ServerFrame::Typing { conversation: Some(conversation), from }).await
             }
-            Signal::Typing(..) | Signal::Queue(_) => Ok(()),
+            Signal::Explained(..) | Signal::Typing(..) | Signal::Queue(_) => Ok(()),
             Signal::Presence => socket.send(&ServerFrame::Agents { agents: self.app.desk.colleagues() }).await,
             Signal::Reset => {
                 self.open.clear();
@@ -186,6 +189,7 @@ impl Session<'_> {
     /// Sends what an open conversation has gained: events first, then the readings of them.
     async fn send_news(&mut self, socket: &mut Socket, conversation: ConversationId) -> Result<(), End> {
         let Some(mut sent) = self.open.get(&conversation).copied() else { return Ok(()) };
+        let mut told = false;
         loop {
             let events = self.app.store.events_after(conversation, sent.seq).await;
             let turns = self.app.store.turns_after(conversation, sent.turn).await;
@@ -194,8 +198,11 @@ impl Session<'_> {
                 return Ok(());
             };
             if events.is_empty() && turns.is_empty() {
-                return Ok(());
+                break;
             }
+            // What else is written changes nothing that a summary tells before the next reading.
+            let telling = |kind| matches!(kind, EventKind::State | EventKind::LeftMessage);
+            told |= !turns.is_empty() || events.iter().any(|entry| telling(entry.kind));
             for entry in &events {
                 socket.send(&event(entry, Reader::Staff)).await?;
                 sent.seq = entry.seq;
@@ -205,6 +212,29 @@ impl Session<'_> {
                 sent.turn = turn.seq;
             }
             self.open.insert(conversation, sent);
+        }
+        if told { self.send_summary(socket, conversation).await } else { Ok(()) }
+    }
+
+    async fn send_summary(&self, socket: &mut Socket, conversation: ConversationId) -> Result<(), End> {
+        match summary::of(self.app, conversation).await {
+            Ok(summary) => socket.send(&ServerFrame::Summary { conversation, summary: Box::new(summary) }).await,
+            Err(error) => {
+                tracing::error!(%error, "a summary could not be made");
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends one reading again, because it has gained something.
+    async fn send_turn(&self, socket: &mut Socket, conversation: ConversationId, seq: i64) -> Result<(), End> {
+        let turns = self.app.store.turns_after(conversation, seq - 1).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a reading could not be read for the desk");
+            Vec::new()
+        });
+        match turns.first().filter(|turn| turn.seq == seq) {
+            Some(turn) => socket.send(&ServerFrame::Turn(Turn::from(turn))).await,
+            None => Ok(()),
         }
     }
 

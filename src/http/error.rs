@@ -106,7 +106,10 @@ impl From<store::Error> for ApiError {
                 Self::new(Problem::Conflict, error.to_string())
             }
             store::Error::Busy => Problem::Unavailable.into(),
-            store::Error::OldSqlite(_) | store::Error::Database(_) | store::Error::Migrate(_) => {
+            store::Error::OldSqlite(_)
+            | store::Error::OtherSchema { .. }
+            | store::Error::Database(_)
+            | store::Error::Migrate(_) => {
                 tracing::error!(%error, "a request failed in storage");
                 Problem::Internal.into()
             }

@@ -3,9 +3,10 @@
 
 use crate::chat::desk::{Card, Colleague, Wait};
 use crate::chat::visitor::Survey;
+use crate::dialogue::Summary;
 use crate::domain::{
-    ActionKind, Agent, AgentId, Author, ConversationId, Event, EventKind, Mood, Presence, Reason, Source, State,
-    Timestamp, TurnRecord, Visibility,
+    ActionKind, Agent, AgentId, Author, ConversationId, Event, EventKind, Invitation, Mood, Presence, Reason, Source,
+    State, Timestamp, TurnRecord, Visibility, WordWeight,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -73,6 +74,8 @@ pub(super) enum ErrorCode {
     NotFound,
     /// The conversation is closed.
     Closed,
+    /// The signed word on who the customer is was not taken; the chat goes on without it.
+    Identity,
     /// Something failed on our side; the frame may be sent again.
     Internal,
 }
@@ -153,9 +156,13 @@ pub(super) struct Hello {
     pub locale: Option<String>,
     /// Address of the page.
     pub page: Option<String>,
+    /// The business's signed word on who this is.
+    pub identity: Option<String>,
     /// Start a new conversation though there is an old one.
     #[serde(default)]
     pub fresh: bool,
+    /// The invitation that was due on the page.
+    pub invitation: Option<Invitation>,
 }
 
 /// What a desk sends. Operations carry an `id`, which their `ack` or `error` repeats.
@@ -223,6 +230,12 @@ pub(super) enum ServerFrame<'a> {
     Turn(Turn<'a>),
     /// Everything that was asked for with `open` has been sent.
     Opened { conversation: ConversationId, seq: i64, facts: Facts<'a>, reads: Reads },
+    /// What a person has to know of an open conversation.
+    Summary {
+        conversation: ConversationId,
+        #[serde(flatten)]
+        summary: Box<Summary>,
+    },
     /// It is durable.
     Ack {
         id: Uuid,
@@ -242,6 +255,8 @@ pub(super) enum ServerFrame<'a> {
         open: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         wait: Option<Wait>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        back_at: Option<Timestamp>,
     },
     /// Somebody is typing.
     Typing {
@@ -319,6 +334,8 @@ pub(super) struct Turn<'a> {
     pub action: ActionKind,
     pub reasons: &'a [Reason],
     pub trace: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<&'a [WordWeight]>,
 }
 
 impl<'a> std::convert::From<&'a TurnRecord> for Turn<'a> {
@@ -336,6 +353,7 @@ impl<'a> std::convert::From<&'a TurnRecord> for Turn<'a> {
             action: turn.action,
             reasons: &turn.reasons,
             trace: &turn.trace,
+            words: turn.words.as_deref(),
         }
     }
 }

@@ -9,17 +9,19 @@ mod error;
 mod extract;
 mod frame;
 mod health;
+mod invitation;
 mod review;
 mod socket;
 mod staff;
 
 use crate::app::Shared;
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
 use axum::response::Redirect;
-use axum::routing::{delete, get, patch};
+use axum::routing::{delete, get, patch, post};
+use axum::{Extension, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
+use std::sync::Arc;
 use std::time::Duration;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -39,6 +41,8 @@ pub fn router(app: Shared) -> Router {
         .route("/v1/chat", get(chat_socket::connect))
         .route("/widget.js", get(assets::loader))
         .route("/assets/{build}/{*path}", get(assets::file))
+        .route("/v1/invitations", get(invitation::figures).post(invitation::count))
+        .route("/v1/invitations/check", post(invitation::check))
         // Staff
         .route("/desk", get(assets::with_slash))
         .route("/desk/", get(assets::console))
@@ -66,7 +70,11 @@ pub fn router(app: Shared) -> Router {
             .route("/", get(async || Redirect::temporary("/demo/")))
             .route("/demo", get(assets::with_slash))
             .route("/demo/", get(assets::shop))
-            .route("/demo/api/orders/{number}", get(demo_shop::order))
+            .route("/demo/api/orders/{number}", get(demo_shop::orders::show))
+            .route("/demo/api/returns", post(demo_shop::returns::start))
+            .route("/demo/api/returns/{number}", get(demo_shop::returns::show))
+            .route("/demo/api/stock", get(demo_shop::stock::show))
+            .layer(Extension(Arc::new(demo_shop::returns::Returns::default())))
     };
     let middleware = ServiceBuilder::new()
         .layer(CatchPanicLayer::new())

@@ -5,7 +5,7 @@ use super::extract::{AgentUser, Json, Manager, OwnOrigin, Path, Query};
 use super::frame::{Reader, Turn, event};
 use crate::app::{App, Shared};
 use crate::bus::Signal;
-use crate::chat::desk::{reason_label, visitor_name};
+use crate::chat::desk::{customer_name, reason_label};
 use crate::domain::{ConversationId, Mood, State as Owner, Timestamp, time::DAY_MS};
 use crate::store::{HIT_END, HIT_START, TranscriptFilter, TranscriptRow};
 use axum::extract::State;
@@ -30,7 +30,7 @@ pub(super) struct Conditions {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Period {
-    days: Option<i64>,
+    pub(super) days: Option<i64>,
 }
 
 /// `GET /v1/transcripts`: the list, newest change first. `next` is the cursor for `before`.
@@ -70,7 +70,8 @@ fn line(app: &App, row: &TranscriptRow) -> Value {
         "conversation": row.id,
         "state": row.state,
         "agent": row.agent_name.as_ref().map(|name| json!({ "name": name })),
-        "customer": visitor_name(row.visitor_id),
+        "customer": customer_name(row.customer_name(), row.visitor_id),
+        "verified": row.verified,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
         "closed_at": row.closed_at,
@@ -131,7 +132,10 @@ pub(super) async fn show(
             None => None,
         };
         facts.insert("conversation".to_owned(), json!(id));
-        facts.insert("customer".to_owned(), json!(visitor_name(conversation.visitor_id)));
+        let profile = app.store.profile(conversation.visitor_id).await?;
+        facts.insert("verified".to_owned(), json!(profile.is_some()));
+        let name = customer_name(profile.and_then(|profile| profile.name), conversation.visitor_id);
+        facts.insert("customer".to_owned(), json!(name));
         facts.insert("agent".to_owned(), json!(agent));
         let reason = conversation.reason.as_deref().map(|code| reason_label(&app, code));
         facts.insert("reason".to_owned(), json!(reason));
@@ -210,7 +214,7 @@ const DEFINITIONS: [(&str, &str); 7] = [
 /// `not_signed_in`.
 pub(super) async fn reasons(_user: AgentUser, State(app): State<Shared>) -> Json<Value> {
     let all: Vec<Value> =
-        app.prompts.reasons().iter().map(|(code, texts)| json!({ "code": code, "label": texts.label })).collect();
+        app.prompts().reasons().iter().map(|(code, texts)| json!({ "code": code, "label": texts.label })).collect();
     Json(json!({ "reasons": all }))
 }
 
@@ -219,14 +223,15 @@ pub(super) async fn reasons(_user: AgentUser, State(app): State<Shared>) -> Json
 /// # Errors
 /// `not_signed_in`.
 pub(super) async fn about(_user: AgentUser, State(app): State<Shared>) -> ApiResult<Json<Value>> {
-    let model = app.nlu.status();
+    let (model, prompts) = (app.nlu.status(), app.prompts());
     let samples = app.store.count_samples().await?;
     let snippet = format!("<script src=\"{}/widget.js\" data-site=\"default\" async></script>", app.origin);
     Ok(Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "model": { "source": model.source, "version": model.version, "reason": model.reason },
-        "prompts_version": app.prompts.version(),
-        "frustration_threshold": app.prompts.policy().frustration.turn,
+        "prompts_version": prompts.version(),
+        "prompts_reload": app.reload.last(),
+        "frustration_threshold": prompts.policy().frustration.turn,
         "demo": samples > 0,
         "demo_conversations": samples,
         "embed_snippet": snippet,

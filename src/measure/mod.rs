@@ -19,6 +19,7 @@ pub mod rows;
 pub mod statistics;
 mod table;
 pub mod templates;
+pub mod timing;
 
 /// A share that may have nothing to be a share of: then it is not a number, which JSON shows as
 /// `null` and tables as a dash.

@@ -1,6 +1,6 @@
-//! The transformer as a [`Model`]: spelling, encoder, heads and intents behind one another.
+//! The transformer as a [`Model`]: spelling, encoder, heads and intents behind one another. What was fitted on
+//! the phrases comes with each text.
 
-use super::IntentExamples;
 use super::bundle::{Bundle, BundleError, ENCODER, HEADS, Section, TOKENIZER, hex};
 use super::context;
 use super::encoder::{EncodeError, Encoder, Engine, Features, Wanted};
@@ -8,49 +8,50 @@ use super::heads::Heads;
 use super::identity::without_identity;
 use super::intent::{FIT_VERSION, IntentMatcher, Phrase};
 use super::language::detect_language;
-use super::model::{Model, ModelError};
+use super::model::{Asked, Model, ModelError};
 use super::phrases::Phrases;
 use super::reference::Reference;
 use super::sentences::sentences;
-use super::spelling::Spelling;
 use super::surface::cues;
 use super::tokenize::Tokenizer;
-use super::weights;
+use super::{IntentExamples, encoder, weights};
 use crate::domain::analysis::EMOTIONS;
 use crate::domain::{Analysis, Context, Evidence, Sentiment, Source};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::path::PathBuf;
 
-/// A loaded model folder with fitted intents.
+/// A loaded model folder.
 pub(crate) struct Bert {
     version: String,
     section: Section,
     encoder: Encoder,
     heads: Heads,
-    spelling: Spelling,
-    intents: IntentMatcher,
+    /// Where meanings and fits of phrases may be remembered, and the encoder's digest, under which they are.
+    folder: PathBuf,
+    digest: String,
+    /// Threads that share the phrases of a fit.
+    threads: usize,
 }
 
 impl Bert {
-    /// Builds the model and fits the intents on their example phrases, or takes the fit that is remembered.
+    /// Builds the model.
     ///
     /// # Errors
     /// Names the file that does not fit.
-    pub(crate) fn load(
-        mut bundle: Bundle,
-        intents: &[IntentExamples],
-        engine: (Engine, usize),
-    ) -> Result<Self, BundleError> {
+    pub(crate) fn load(mut bundle: Bundle, engine: (Engine, usize)) -> Result<Self, BundleError> {
         let encoder = load_encoder(&mut bundle, engine)?;
         let heads = load_heads(&mut bundle, &encoder)?;
-        let spelling = Spelling::learn(intents.iter().flat_map(|intent| &intent.phrases).map(String::as_str));
-        let known = Phrases::read(&bundle.folder, &bundle.encoder);
-        let intents = fit(&encoder, intents, &known, &fit_key(&bundle.encoder, intents))
-            .map_err(|error| bundle.refuse(ENCODER, error))?;
-        // Fitting used every core; from here on each reading thread has its own.
-        let encoder = encoder.on_one_thread();
-        Ok(Self { version: bundle.version, section: bundle.section, encoder, heads, spelling, intents })
+        Ok(Self {
+            version: bundle.version,
+            section: bundle.section,
+            // Whoever reads or fits brings threads of their own.
+            encoder: encoder.on_one_thread(),
+            heads,
+            folder: bundle.folder,
+            digest: bundle.encoder,
+            threads: encoder::lanes(engine.1),
+        })
     }
 
     /// Version of the weights.
@@ -64,7 +65,7 @@ impl Bert {
     }
 
     /// One text's reading from its features; `mended` is the text without its slips.
-    fn read(&self, text: &str, mended: &str, features: Features) -> Analysis {
+    fn read(&self, Asked { text, intents }: Asked<'_>, mended: &str, features: Features) -> Analysis {
         let reading = self.heads.read(&features.mood);
         let cues = cues(text);
         let meaning = embedding(&features.meaning).to_vec();
@@ -72,7 +73,7 @@ impl Bert {
         let alone = self.section.frustration.probability(&seen);
         let language = detect_language(text);
         let supported = language.as_ref().is_none_or(|found| self.section.languages.contains(found));
-        let ranking = self.intents.rank(mended, &features.meaning);
+        let ranking = intents.rank(mended, &features.meaning);
         let analysis = Analysis {
             source: Source::Model,
             version: self.version.clone(),
@@ -102,16 +103,16 @@ fn unguessed(analysis: Analysis) -> Analysis {
 }
 
 impl Model for Bert {
-    fn run(&self, texts: &[Arc<str>]) -> Result<Vec<Analysis>, ModelError> {
+    fn run(&self, asked: &[Asked<'_>]) -> Result<Vec<Analysis>, ModelError> {
         let tokenizer = self.encoder.tokenizer();
-        let mended: Vec<Option<String>> =
-            texts.iter().map(|text| self.spelling.mend(text, |word| tokenizer.place(word))).collect();
+        let mend = |asked: &Asked<'_>| asked.intents.spelling().mend(asked.text, |word| tokenizer.place(word));
+        let mended: Vec<Option<String>> = asked.iter().map(mend).collect();
         let read: Vec<&str> =
-            texts.iter().zip(&mended).map(|(text, mended)| mended.as_deref().unwrap_or(text)).collect();
+            asked.iter().zip(&mended).map(|(asked, mended)| mended.as_deref().unwrap_or(asked.text)).collect();
         let parts: Vec<Vec<&str>> = read.iter().map(|text| sentences(text)).collect();
         // Mood is read from what was typed, without who somebody says they are; intents from what was
         // meant. Where both are the same text it is read once. Sentences are read for their intents only.
-        let felt: Vec<Cow<'_, str>> = texts.iter().map(|text| without_identity(text)).collect();
+        let felt: Vec<Cow<'_, str>> = asked.iter().map(|asked| without_identity(asked.text)).collect();
         let apart: Vec<bool> = felt.iter().zip(&read).map(|(felt, read)| felt != read).collect();
         let meant = read.iter().zip(&apart).filter(|(_, apart)| **apart).map(|(read, _)| *read);
         let all: Vec<&str> =
@@ -122,19 +123,25 @@ impl Model for Bert {
             None => Wanted::Meaning,
         };
         let mut features = self.encoder.encode_each(&all, wanted).map_err(|error| ModelError(error.to_string()))?;
-        let mut others = features.split_off(texts.len()).into_iter();
+        let mut others = features.split_off(asked.len()).into_iter();
         for (features, _) in features.iter_mut().zip(&apart).filter(|(_, apart)| **apart) {
             features.meaning = others.next().unwrap_or_default().meaning;
         }
-        let whole = texts.iter().zip(&read).zip(features);
+        let whole = asked.iter().zip(&read).zip(features);
         let mut analyses: Vec<Analysis> =
-            whole.map(|((text, mended), features)| self.read(text, mended, features)).collect();
-        for (analysis, parts) in analyses.iter_mut().zip(&parts) {
+            whole.map(|((asked, mended), features)| self.read(*asked, mended, features)).collect();
+        for ((analysis, parts), asked) in analyses.iter_mut().zip(&parts).zip(asked) {
             let own = parts.iter().zip(others.by_ref());
             analysis.sentences =
-                own.map(|(part, features)| self.intents.rank(part, &features.meaning).intents).collect();
+                own.map(|(part, features)| asked.intents.rank(part, &features.meaning).intents).collect();
         }
         Ok(analyses)
+    }
+
+    fn fit(&self, intents: &[IntentExamples]) -> Result<Option<IntentMatcher>, ModelError> {
+        let known = Phrases::read(&self.folder, &self.digest);
+        let fitted = fit((&self.encoder, self.threads), intents, &known, &fit_key(&self.digest, intents));
+        fitted.map(Some).map_err(|error| ModelError(error.to_string()))
     }
 }
 
@@ -172,9 +179,9 @@ pub(crate) fn load_heads(bundle: &mut Bundle, encoder: &Encoder) -> Result<Heads
 }
 
 /// Fits the intents on their phrases and names; `known` spares computing the meanings that are
-/// remembered, and the fit itself if it is remembered under `key`.
+/// remembered, and the fit itself if it is remembered under `key`. So many threads share the meanings that are not.
 pub(crate) fn fit(
-    encoder: &Encoder,
+    (encoder, threads): (&Encoder, usize),
     intents: &[IntentExamples],
     known: &Phrases,
     key: &str,
@@ -182,7 +189,7 @@ pub(crate) fn fit(
     let names = || intents.iter().map(|intent| intent.name.clone()).collect();
     let examples: Vec<(String, usize)> = intents.iter().enumerate().flat_map(examples).collect();
     let missing = examples.iter().map(|(text, _)| text.as_str()).filter(|text| known.get(text).is_none());
-    let mut computed = embed(encoder, &missing.collect::<Vec<_>>())?.into_iter();
+    let mut computed = embed_on(threads, encoder, &missing.collect::<Vec<_>>())?.into_iter();
     let phrase = |(text, intent): (String, usize)| {
         let meaning = known.get(&text).map(<[f32]>::to_vec).or_else(|| computed.next())?;
         Some(Phrase { text, meaning, intent })
@@ -229,6 +236,19 @@ pub(crate) fn name_in_words(name: &str) -> String {
 /// Meanings of these texts, in order, as [`Features::meaning`].
 pub(crate) fn embed(encoder: &Encoder, texts: &[&str]) -> Result<Vec<Vec<f32>>, EncodeError> {
     Ok(encoder.encode(texts, Wanted::Meaning)?.into_iter().map(|features| features.meaning).collect())
+}
+
+/// The same, shared out over so many threads.
+fn embed_on(threads: usize, encoder: &Encoder, texts: &[&str]) -> Result<Vec<Vec<f32>>, EncodeError> {
+    let share = texts.len().div_ceil(threads.max(1)).max(1);
+    let parts = std::thread::scope(|scope| {
+        let parts: Vec<_> = texts.chunks(share).map(|part| scope.spawn(move || embed(encoder, part))).collect();
+        let join = |part: std::thread::ScopedJoinHandle<'_, Result<Vec<Vec<f32>>, EncodeError>>| {
+            part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        parts.into_iter().map(join).collect::<Result<Vec<_>, _>>()
+    })?;
+    Ok(parts.into_iter().flatten().collect())
 }
 
 /// The last layer's part of a meaning, length 1: what likeness is measured by.

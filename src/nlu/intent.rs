@@ -34,7 +34,7 @@ const UNKNOWN: f32 = 0.10;
 /// Scores are multiplied by one of these.
 const SHARPNESS: [f32; 10] = [0.5, 0.7, 1.0, 1.4, 1.8, 2.4, 3.2, 4.2, 5.6, 7.5];
 /// Intents that an analysis lists.
-const LISTED: usize = 5;
+const LISTED: usize = 8;
 /// Fewer phrases than this cannot teach when to trust.
 const FEWEST: usize = 12;
 /// Trust at which an intent counts as recognised where nothing else is asked for.
@@ -54,7 +54,7 @@ pub(crate) struct Phrase {
 /// What the matcher says about a text.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Ranking {
-    /// The best-fitting intents, best first, at most five.
+    /// The best-fitting intents, best first, at most eight.
     pub(crate) intents: Vec<IntentScore>,
     /// Probability that the best one is meant, 0 to 1: low as well where the text is about none of them.
     pub(crate) trust: f32,

@@ -12,15 +12,18 @@ pub(crate) mod bert;
 pub(crate) mod bundle;
 pub(crate) mod context;
 pub(crate) mod encoder;
+pub(crate) mod explain;
 pub(crate) mod heads;
 pub(crate) mod identity;
 pub(crate) mod intent;
+mod intents;
 pub(crate) mod language;
 pub(crate) mod lexicon;
 pub(crate) mod model;
 pub(crate) mod ops;
 pub(crate) mod packed;
 pub(crate) mod phrases;
+mod reader;
 pub(crate) mod recent;
 pub(crate) mod reference;
 pub(crate) mod regression;
@@ -39,13 +42,14 @@ pub(crate) mod worker;
 pub use self::encoder::Engine;
 pub use bundle::BundleError;
 pub use context::says_the_same;
+pub use intents::Intents;
+pub use reader::Reader;
 
 use crate::domain::{Analysis, Context, Source};
 use crate::telemetry;
 use bundle::Section;
-use model::Opened;
+use model::{Asked, Opened};
 use recent::Recent;
-use rules::Rules;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,8 +80,6 @@ pub struct IntentExamples {
 pub struct Options {
     /// The model folder; none for rules only.
     pub models: Option<PathBuf>,
-    /// What the intent classifier is fitted on.
-    pub intents: Vec<IntentExamples>,
     /// Jobs that may wait; one more is refused as [`Error::Overloaded`].
     pub queue: usize,
     /// Threads that read, 0 for one on each core.
@@ -128,7 +130,7 @@ pub struct Status {
     pub source: Source,
     /// Version of the weights or of the rules.
     pub version: String,
-    /// Milliseconds that loading and fitting took.
+    /// Milliseconds that loading took.
     pub load_ms: u64,
     /// False after a failed run, until one succeeds.
     pub ready: bool,
@@ -147,7 +149,8 @@ struct Shared {
     threads: Mutex<Vec<JoinHandle<()>>>,
     desk: Arc<Desk>,
     health: watch::Receiver<Health>,
-    rules: Arc<Rules>,
+    /// What a text is read with whose intents nobody asks for.
+    unfitted: Arc<Intents>,
     source: Source,
     version: String,
     load_ms: u64,
@@ -157,28 +160,21 @@ struct Shared {
 }
 
 impl Nlu {
-    /// Loads the model, fits the intents, runs once to warm up and starts the thread. Takes
-    /// seconds: not for an async worker.
+    /// Loads the model, runs once to warm up and starts the threads. Takes a while: not for an async worker.
     ///
     /// # Errors
     /// If the model folder is there but damaged or foreign, or the first run fails. A folder that
     /// is not there is no error: rules stand in, and [`Status::reason`] says why.
     pub fn start(options: Options) -> Result<Self, Error> {
         let begin = Instant::now();
-        let rules = Arc::new(Rules::learn(&options.intents));
-        let opened =
-            model::open(options.models.as_deref(), &options.intents, &rules, (options.engine, options.threads))?;
-        opened.model.run(&[Arc::from(PROBE)]).map_err(|error| Error::Model(error.to_string()))?;
-        let threads = encoder::lanes(options.threads);
-        Self::spawn(opened, rules, (options.queue, threads), begin)
+        let opened = model::open(options.models.as_deref(), (options.engine, options.threads))?;
+        let nlu = Self::spawn(opened, (options.queue, encoder::lanes(options.threads)), begin)?;
+        let warm_up = Asked { text: PROBE, intents: &nlu.shared.unfitted };
+        nlu.shared.desk.model.run(&[warm_up]).map_err(|error| Error::Model(error.to_string()))?;
+        Ok(nlu)
     }
 
-    fn spawn(
-        opened: Opened,
-        rules: Arc<Rules>,
-        (queue, threads): (usize, usize),
-        begin: Instant,
-    ) -> Result<Self, Error> {
+    fn spawn(opened: Opened, (queue, threads): (usize, usize), begin: Instant) -> Result<Self, Error> {
         let (sender, jobs) = mpsc::channel(queue.max(1));
         let (set_health, health) = watch::channel(Ok(()));
         let (jobs, stopping) = (Mutex::new(jobs), AtomicBool::new(false));
@@ -195,7 +191,7 @@ impl Nlu {
                 threads: Mutex::new(threads),
                 desk,
                 health,
-                rules,
+                unfitted: Arc::new(Intents::new(&[], None)),
                 source,
                 version: opened.version.unwrap_or_else(|| rules::VERSION.to_owned()),
                 load_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -206,18 +202,29 @@ impl Nlu {
         })
     }
 
+    /// Fits everything that tells these intents apart, or takes the fit that is remembered beside the weights. Takes
+    /// seconds of computing, on the calling thread and others that it starts, while texts are read as before: not
+    /// for an async worker.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the model refuses.
+    pub fn fit(&self, intents: &[IntentExamples]) -> Result<Arc<Intents>, Error> {
+        let matcher = self.shared.desk.model.fit(intents).map_err(|error| Error::Model(error.to_string()))?;
+        Ok(Arc::new(Intents::new(intents, matcher)))
+    }
+
     /// Reads one text, or says within `deadline` why not. A text that was read lately is not read again.
     ///
     /// # Errors
     /// [`Error::Overloaded`] at once if the queue is full; [`Error::Late`] at the deadline;
     /// [`Error::Stopped`] after [`Nlu::stop`]; [`Error::Model`] if the model failed.
-    pub async fn analyze(&self, text: &str, deadline: Duration) -> Result<Analysis, Error> {
-        let digest = Recent::digest(text);
+    pub async fn analyze(&self, intents: &Arc<Intents>, text: &str, deadline: Duration) -> Result<Analysis, Error> {
+        let digest = Recent::digest(intents.key(), text);
         if let Some(analysis) = self.shared.recent.find(&digest) {
             metrics::counter!(telemetry::READINGS, "by" => "memory").increment(1);
             return Ok(analysis);
         }
-        let analysis = self.run(text, deadline).await?;
+        let analysis = self.run(intents, text, deadline).await?;
         let by = if self.shared.source == Source::Model { "model" } else { "rules" };
         metrics::counter!(telemetry::READINGS, "by" => by).increment(1);
         self.shared.recent.keep(digest, &analysis);
@@ -225,13 +232,13 @@ impl Nlu {
     }
 
     /// The same without memory.
-    async fn run(&self, text: &str, deadline: Duration) -> Result<Analysis, Error> {
+    async fn run(&self, intents: &Arc<Intents>, text: &str, deadline: Duration) -> Result<Analysis, Error> {
         if deadline.is_zero() {
             return Err(Error::Late);
         }
         let (reply, answer) = oneshot::channel();
         let end = Instant::now() + deadline;
-        let job = Job { texts: vec![cut(text).into()], deadline: Some(end), reply };
+        let job = Job { texts: vec![cut(text).into()], intents: Arc::clone(intents), deadline: Some(end), reply };
         self.sender()?.try_send(job).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => Error::Overloaded,
             mpsc::error::TrySendError::Closed(_) => Error::Stopped,
@@ -245,14 +252,14 @@ impl Nlu {
     }
 
     /// Reads one text with the model, or with the rules if that fails for any reason.
-    pub async fn analyze_or_rules(&self, text: &str, deadline: Duration) -> Analysis {
-        match self.analyze(text, deadline).await {
+    pub async fn analyze_or_rules(&self, intents: &Arc<Intents>, text: &str, deadline: Duration) -> Analysis {
+        match self.analyze(intents, text, deadline).await {
             Ok(analysis) => analysis,
             Err(error) => {
                 tracing::warn!(%error, "rules read a text in the model's place");
                 metrics::counter!(telemetry::FALLBACKS, "reason" => error.code()).increment(1);
                 metrics::counter!(telemetry::READINGS, "by" => "rules").increment(1);
-                self.shared.rules.analyze(cut(text))
+                intents.rules().analyze(cut(text))
             }
         }
     }
@@ -262,6 +269,14 @@ impl Nlu {
     #[must_use]
     pub fn frustration_threshold(&self) -> f32 {
         self.shared.section.as_ref().map_or(rules::FRUSTRATED, |section| section.thresholds.frustration)
+    }
+
+    /// Languages that whoever reads was made for, ISO 639-1.
+    #[must_use]
+    pub fn languages(&self) -> Vec<String> {
+        // The lists of the rules are English.
+        let section = self.shared.section.as_ref();
+        section.map_or_else(|| vec!["en".to_owned()], |section| section.languages.clone())
     }
 
     /// Puts a reading into its conversation: frustration is weighed again with what was before. A
@@ -279,14 +294,15 @@ impl Nlu {
     ///
     /// # Errors
     /// [`Error::Stopped`] or [`Error::Model`].
-    pub fn analyze_batch_blocking(&self, texts: &[String]) -> Result<Vec<Analysis>, Error> {
+    pub fn analyze_batch_blocking(&self, intents: &Arc<Intents>, texts: &[String]) -> Result<Vec<Analysis>, Error> {
         let sender = self.sender()?;
         let mut answers = Vec::new();
         // Many jobs, so that every thread has work.
         for texts in texts.chunk_by(by_budget()) {
             let (reply, answer) = oneshot::channel();
             let texts = texts.iter().map(|text| cut(text).into()).collect();
-            sender.blocking_send(Job { texts, deadline: None, reply }).map_err(|_| Error::Stopped)?;
+            let job = Job { texts, intents: Arc::clone(intents), deadline: None, reply };
+            sender.blocking_send(job).map_err(|_| Error::Stopped)?;
             answers.push(answer);
         }
         drop(sender);
@@ -319,7 +335,7 @@ impl Nlu {
         if status.ready {
             return status;
         }
-        if let Err(error) = self.run(PROBE, PROBE_DEADLINE).await {
+        if let Err(error) = self.run(&self.shared.unfitted, PROBE, PROBE_DEADLINE).await {
             tracing::warn!(%error, "the model failed its probe");
         }
         self.status()

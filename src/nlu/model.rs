@@ -2,25 +2,44 @@
 
 use super::bert::Bert;
 use super::bundle::{Bundle, BundleError, Section};
-use super::{Engine, IntentExamples, rules::Rules};
+use super::intent::IntentMatcher;
+use super::{Engine, IntentExamples, Intents};
 use crate::domain::Analysis;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Why a model could not read a batch.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct ModelError(pub(crate) String);
 
+/// A text, and the intents that it may have.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    /// What to read.
+    pub(crate) text: &'a str,
+    /// What was fitted on the phrases of its caller's prompts.
+    pub(crate) intents: &'a Intents,
+}
+
 /// Reads texts. Two stand behind it in production: the transformer and the keyword rules.
 pub(crate) trait Model: Send + Sync {
     /// One analysis per text, in order.
-    fn run(&self, texts: &[Arc<str>]) -> Result<Vec<Analysis>, ModelError>;
+    fn run(&self, asked: &[Asked<'_>]) -> Result<Vec<Analysis>, ModelError>;
+
+    /// What tells these intents apart by meaning; none where words alone are compared. Takes seconds, beside runs.
+    fn fit(&self, intents: &[IntentExamples]) -> Result<Option<IntentMatcher>, ModelError>;
 }
 
-impl Model for Arc<Rules> {
-    fn run(&self, texts: &[Arc<str>]) -> Result<Vec<Analysis>, ModelError> {
-        Ok(texts.iter().map(|text| self.analyze(text)).collect())
+/// The keyword rules in the model's place.
+pub(crate) struct Keywords;
+
+impl Model for Keywords {
+    fn run(&self, asked: &[Asked<'_>]) -> Result<Vec<Analysis>, ModelError> {
+        Ok(asked.iter().map(|asked| asked.intents.rules().analyze(asked.text)).collect())
+    }
+
+    fn fit(&self, _: &[IntentExamples]) -> Result<Option<IntentMatcher>, ModelError> {
+        Ok(None)
     }
 }
 
@@ -36,22 +55,13 @@ pub(crate) struct Opened {
     pub(crate) section: Option<Section>,
 }
 
-/// Opens the model folder and fits the intents; a folder that is not there gives the rules.
+/// Opens the model folder; a folder that is not there gives the rules.
 ///
 /// # Errors
 /// A folder that is there but damaged or foreign: serving on rules instead would hide it.
-pub(crate) fn open(
-    folder: Option<&Path>,
-    intents: &[IntentExamples],
-    rules: &Arc<Rules>,
-    engine: (Engine, usize),
-) -> Result<Opened, BundleError> {
-    let stand_in = |reason: String| Opened {
-        model: Box::new(Arc::clone(rules)),
-        version: None,
-        reason: Some(reason),
-        section: None,
-    };
+pub(crate) fn open(folder: Option<&Path>, engine: (Engine, usize)) -> Result<Opened, BundleError> {
+    let stand_in =
+        |reason: String| Opened { model: Box::new(Keywords), version: None, reason: Some(reason), section: None };
     let Some(folder) = folder else {
         return Ok(stand_in("no model folder is set".to_owned()));
     };
@@ -59,7 +69,7 @@ pub(crate) fn open(
         Err(BundleError::Missing(path)) => Ok(stand_in(format!("no model at {}", path.display()))),
         Err(refused) => Err(refused),
         Ok(bundle) => {
-            let bert = Bert::load(bundle, intents, engine)?;
+            let bert = Bert::load(bundle, engine)?;
             let version = Some(bert.version().to_owned());
             let section = Some(bert.section().clone());
             Ok(Opened { model: Box::new(bert), version, reason: None, section })

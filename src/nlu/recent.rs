@@ -1,7 +1,7 @@
 //! Readings of recent texts, so that "hi", "thanks" and the words of a button are read once.
 //!
-//! A reading depends on the text alone until it is put into its conversation, so the same text has the same
-//! reading. Kept are digests of texts, never texts. Knows nothing about how a text is read.
+//! A reading depends on the text and the intents that were asked for, until it is put into its conversation, so the
+//! same text has the same reading. Kept are digests of texts, never texts. Knows nothing about how a text is read.
 
 use crate::domain::Analysis;
 use lru::LruCache;
@@ -25,9 +25,9 @@ impl Default for Recent {
 }
 
 impl Recent {
-    /// What a text is known by.
-    pub(crate) fn digest(text: &str) -> Digest {
-        Sha256::digest(text.as_bytes()).into()
+    /// What a text is known by that is read for the intents of this key; keys are equally long.
+    pub(crate) fn digest(intents: &str, text: &str) -> Digest {
+        Sha256::new().chain_update(intents).chain_update(text).finalize().into()
     }
 
     /// The reading of a text, if it is kept.
@@ -49,10 +49,11 @@ mod tests {
     #[test]
     fn what_was_kept_is_found_until_too_much_came_after_it() {
         let recent = Recent::default();
-        let digest = |number: usize| Recent::digest(&format!("text {number}"));
+        let digest = |number: usize| Recent::digest("key", &format!("text {number}"));
         assert!(recent.find(&digest(0)).is_none());
         recent.keep(digest(0), &Analysis::unread());
         assert_eq!(recent.find(&digest(0)), Some(Analysis::unread()));
+        assert!(recent.find(&Recent::digest("yek", "text 0")).is_none(), "other intents read it another way");
         (1..=KEPT.get()).for_each(|number| recent.keep(digest(number), &Analysis::unread()));
         assert!(recent.find(&digest(0)).is_none() && recent.find(&digest(1)).is_some());
     }

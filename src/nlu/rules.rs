@@ -21,7 +21,7 @@ pub(crate) const VERSION: &str = "rules-1";
 /// A negation this many words back or less turns a word round.
 const NEGATION_REACH: usize = 3;
 /// Intents that an analysis lists.
-const LISTED: usize = 5;
+const LISTED: usize = 8;
 /// Scores of frustration per cue, in the order of [`CUES`], and where they start from.
 const FRUSTRATION: [f32; CUES.len()] = [2.2, 0.6, 1.0, 0.2, 2.2, 1.8, 3.2, -2.6, 0.6, 0.3, 0.0];
 /// A text without any cue is calm.

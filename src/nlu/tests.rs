@@ -5,9 +5,9 @@ mod golden;
 
 use super::bert::Bert;
 use super::bundle::{self, Bundle, CONFIG, ENCODER, HEADS, MANIFEST, Section, TOKENIZER};
-use super::model::{Model, ModelError, Opened};
-use super::rules::Rules;
-use super::{Engine, Error, IntentExamples, Nlu, Options, heads, tokenize, weights};
+use super::intent::IntentMatcher;
+use super::model::{Asked, Model, ModelError, Opened};
+use super::{Engine, Error, IntentExamples, Intents, Nlu, Options, heads, tokenize, weights};
 use crate::domain::{Analysis, Context, Source};
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
@@ -91,7 +91,13 @@ fn intents() -> Vec<IntentExamples> {
 }
 
 fn options(folder: &Path) -> Options {
-    Options { models: Some(folder.to_owned()), intents: intents(), queue: 4, threads: 1, engine: Engine::default() }
+    Options { models: Some(folder.to_owned()), queue: 4, threads: 1, engine: Engine::default() }
+}
+
+fn start(options: Options) -> (Nlu, Arc<Intents>) {
+    let nlu = Nlu::start(options).unwrap();
+    let fitted = nlu.fit(&intents()).unwrap();
+    (nlu, fitted)
 }
 
 fn nearly_equal(left: &Analysis, right: &Analysis) -> bool {
@@ -110,17 +116,17 @@ fn nearly_equal(left: &Analysis, right: &Analysis) -> bool {
 fn a_batch_of_mixed_lengths_reads_as_each_text_alone() {
     let folder = tempfile::tempdir().unwrap();
     write_tiny(folder.path());
-    let nlu = Nlu::start(options(folder.path())).unwrap();
+    let (nlu, fitted) = start(options(folder.path()));
     let long = "where is my order and when are you open i want a refund ".repeat(4);
     let mut texts: Vec<String> =
         ["", "refund", "WHERE IS MY ORDER", "when are you open?", long.as_str()].map(str::to_owned).to_vec();
     texts.extend(
         (0..40).map(|at| WORDS.iter().cycle().skip(at).take(at % 9 + 1).copied().collect::<Vec<_>>().join(" ")),
     );
-    let together = nlu.analyze_batch_blocking(&texts).unwrap();
+    let together = nlu.analyze_batch_blocking(&fitted, &texts).unwrap();
     assert_eq!(together.len(), texts.len());
     for (text, batched) in texts.iter().zip(&together) {
-        let alone = nlu.analyze_batch_blocking(std::slice::from_ref(text)).unwrap();
+        let alone = nlu.analyze_batch_blocking(&fitted, std::slice::from_ref(text)).unwrap();
         assert!(nearly_equal(batched, &alone[0]), "{text:?}: {batched:?} is not {:?}", alone[0]);
     }
     assert_eq!(together[0].source, Source::Model);
@@ -131,9 +137,9 @@ fn a_batch_of_mixed_lengths_reads_as_each_text_alone() {
 async fn the_model_finds_the_example_phrases_whatever_their_case_and_slips() {
     let folder = tempfile::tempdir().unwrap();
     write_tiny(folder.path());
-    let nlu = Nlu::start(options(folder.path())).unwrap();
+    let (nlu, fitted) = start(options(folder.path()));
     for (text, intent) in [("I WANT A REFUND", "refund"), ("i want a refnud", "refund"), ("are you open", "hours")] {
-        let analysis = nlu.analyze(text, SOON).await.unwrap();
+        let analysis = nlu.analyze(&fitted, text, SOON).await.unwrap();
         assert_eq!(analysis.intents[0].name, intent, "{text}: {:?}", analysis.intents);
         assert!(analysis.intents[0].similarity > 0.99);
     }
@@ -143,11 +149,11 @@ async fn the_model_finds_the_example_phrases_whatever_their_case_and_slips() {
 
 #[tokio::test]
 async fn without_a_model_rules_answer_and_say_why() {
-    let nlu = Nlu::start(options(Path::new("no/such/folder"))).unwrap();
+    let (nlu, fitted) = start(options(Path::new("no/such/folder")));
     let status = nlu.status();
     assert_eq!((status.source, status.ready), (Source::Rules, true));
     assert!(status.reason.unwrap().contains("no/such/folder"));
-    let analysis = nlu.analyze("i want a refund", SOON).await.unwrap();
+    let analysis = nlu.analyze(&fitted, "i want a refund", SOON).await.unwrap();
     assert_eq!((analysis.source, analysis.intents[0].name.as_str()), (Source::Rules, "refund"));
     let unset = Nlu::start(Options { models: None, ..options(Path::new("x")) }).unwrap();
     assert_eq!(unset.status().source, Source::Rules);
@@ -225,13 +231,13 @@ fn the_layers_are_the_reference_encoders() {
 async fn another_language_is_marked_and_not_guessed() {
     let folder = tempfile::tempdir().unwrap();
     write_tiny(folder.path());
-    let nlu = Nlu::start(options(folder.path())).unwrap();
+    let (nlu, fitted) = start(options(folder.path()));
     let german =
         "Ich warte jetzt schon seit drei Wochen auf mein Paket und niemand antwortet mir, das ist eine Frechheit!";
-    let analysis = nlu.analyze(german, SOON).await.unwrap();
+    let analysis = nlu.analyze(&fitted, german, SOON).await.unwrap();
     assert_eq!((analysis.language.as_deref(), analysis.supported, analysis.frustration), (Some("de"), false, 0.0));
     assert_eq!(analysis.sentiment.neutral, 1.0);
-    let short = nlu.analyze("refund", SOON).await.unwrap();
+    let short = nlu.analyze(&fitted, "refund", SOON).await.unwrap();
     assert!(short.supported && short.frustration > 0.0, "too short to tell is read");
 }
 
@@ -242,8 +248,8 @@ async fn what_was_before_weighs() {
     let config = std::fs::read_to_string(folder.path().join(CONFIG)).unwrap();
     std::fs::write(folder.path().join(CONFIG), config.replace("\"bot_missed\":0.0", "\"bot_missed\":2.0")).unwrap();
     bundle::seal(folder.path()).unwrap();
-    let nlu = Nlu::start(options(folder.path())).unwrap();
-    let mut analysis = nlu.analyze("where is my order", SOON).await.unwrap();
+    let (nlu, fitted) = start(options(folder.path()));
+    let mut analysis = nlu.analyze(&fitted, "where is my order", SOON).await.unwrap();
     let alone = analysis.frustration;
     nlu.read_in_context(&mut analysis, &Context::default());
     assert!((analysis.frustration - alone).abs() < 1e-6);
@@ -264,33 +270,38 @@ enum Order {
 }
 
 impl Model for Faulty {
-    fn run(&self, texts: &[Arc<str>]) -> Result<Vec<Analysis>, ModelError> {
+    fn run(&self, asked: &[Asked<'_>]) -> Result<Vec<Analysis>, ModelError> {
         match self.orders.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(SOON) {
-            Ok(Order::Run) => self.inner.run(texts),
+            Ok(Order::Run) => self.inner.run(asked),
             Ok(Order::Fail) => Err(ModelError("told to fail".to_owned())),
             Ok(Order::Panic) => panic!("told to panic"),
             Err(_) => Err(ModelError("no order".to_owned())),
         }
     }
+
+    fn fit(&self, intents: &[IntentExamples]) -> Result<Option<IntentMatcher>, ModelError> {
+        self.inner.fit(intents)
+    }
 }
 
-fn faulty(queue: usize) -> (Nlu, std::sync::mpsc::Sender<Order>) {
+fn faulty(queue: usize) -> (Nlu, Arc<Intents>, std::sync::mpsc::Sender<Order>) {
     let folder = tempfile::tempdir().unwrap();
     write_tiny(folder.path());
-    let inner = Bert::load(Bundle::read(folder.path()).unwrap(), &intents(), (Engine::default(), 1)).unwrap();
+    let inner = Bert::load(Bundle::read(folder.path()).unwrap(), (Engine::default(), 1)).unwrap();
     let (order, orders) = channel();
     let model = Box::new(Faulty { inner, orders: Mutex::new(orders) });
     let opened = Opened { model, version: Some("faulty".to_owned()), reason: None, section: None };
-    let rules = Arc::new(Rules::learn(&intents()));
-    (Nlu::spawn(opened, rules, (queue, 1), Instant::now()).unwrap(), order)
+    let nlu = Nlu::spawn(opened, (queue, 1), Instant::now()).unwrap();
+    let fitted = nlu.fit(&intents()).unwrap();
+    (nlu, fitted, order)
 }
 
 #[tokio::test]
 async fn a_failed_or_panicked_batch_answers_its_callers_and_the_probe_heals() {
-    let (nlu, order) = faulty(4);
+    let (nlu, fitted, order) = faulty(4);
     for (fault, reason, text) in [(Order::Fail, "told to fail", "refund"), (Order::Panic, "panicked", "my refund")] {
         order.send(fault).unwrap();
-        let error = nlu.analyze(text, SOON).await.unwrap_err();
+        let error = nlu.analyze(&fitted, text, SOON).await.unwrap_err();
         assert!(matches!(&error, Error::Model(text) if text.contains(reason)), "{error}");
         let status = nlu.status();
         assert!(!status.ready && status.reason.unwrap().contains(reason));
@@ -299,33 +310,37 @@ async fn a_failed_or_panicked_batch_answers_its_callers_and_the_probe_heals() {
         order.send(Order::Run).unwrap();
         assert!(nlu.probe().await.ready);
         order.send(Order::Run).unwrap();
-        assert_eq!(nlu.analyze(text, SOON).await.unwrap().source, Source::Model, "a failure is not remembered");
-        assert_eq!(nlu.analyze(text, SOON).await.unwrap().source, Source::Model, "without another run");
+        assert_eq!(
+            nlu.analyze(&fitted, text, SOON).await.unwrap().source,
+            Source::Model,
+            "a failure is not remembered"
+        );
+        assert_eq!(nlu.analyze(&fitted, text, SOON).await.unwrap().source, Source::Model, "without another run");
     }
     order.send(Order::Fail).unwrap();
-    let analysis = nlu.analyze_or_rules("useless bot, third time I ask", SOON).await;
+    let analysis = nlu.analyze_or_rules(&fitted, "useless bot, third time I ask", SOON).await;
     assert_eq!(analysis.source, Source::Rules);
     assert!(analysis.frustration > 0.6);
 }
 
 #[tokio::test]
 async fn a_full_queue_refuses_at_once_and_a_late_answer_is_not_waited_for() {
-    let (nlu, order) = faulty(1);
+    let (nlu, fitted, order) = faulty(1);
     let brief = Duration::from_millis(40);
     // The first job holds the model; the second fills the queue as soon as the first was taken.
-    assert!(matches!(nlu.analyze("refund", brief).await, Err(Error::Late)));
-    assert!(matches!(nlu.analyze("refund", brief).await, Err(Error::Late)));
+    assert!(matches!(nlu.analyze(&fitted, "refund", brief).await, Err(Error::Late)));
+    assert!(matches!(nlu.analyze(&fitted, "refund", brief).await, Err(Error::Late)));
     let begin = Instant::now();
-    assert!(matches!(nlu.analyze("refund", SOON).await, Err(Error::Overloaded)));
+    assert!(matches!(nlu.analyze(&fitted, "refund", SOON).await, Err(Error::Overloaded)));
     assert!(begin.elapsed() < Duration::from_secs(1), "a refusal does not wait");
     // One order frees the held job. The queued one is past its deadline and takes no run, so the
     // second order is left for the next caller.
     order.send(Order::Run).unwrap();
     order.send(Order::Run).unwrap();
-    let mut answer = nlu.analyze("refund", SOON).await;
+    let mut answer = nlu.analyze(&fitted, "refund", SOON).await;
     while matches!(answer, Err(Error::Overloaded)) {
         tokio::task::yield_now().await;
-        answer = nlu.analyze("refund", SOON).await;
+        answer = nlu.analyze(&fitted, "refund", SOON).await;
     }
     assert_eq!(answer.unwrap().intents[0].name, "refund");
 }
@@ -334,19 +349,43 @@ async fn a_full_queue_refuses_at_once_and_a_late_answer_is_not_waited_for() {
 async fn after_a_stop_nothing_is_read_and_rules_still_answer() {
     let folder = tempfile::tempdir().unwrap();
     write_tiny(folder.path());
-    let nlu = Nlu::start(options(folder.path())).unwrap();
+    let (nlu, fitted) = start(options(folder.path()));
     let other = nlu.clone();
     nlu.stop();
-    assert!(matches!(other.analyze("refund", SOON).await, Err(Error::Stopped)));
+    assert!(matches!(other.analyze(&fitted, "refund", SOON).await, Err(Error::Stopped)));
     assert!(!other.status().ready);
-    assert_eq!(other.analyze_or_rules("refund", SOON).await.source, Source::Rules);
+    assert_eq!(other.analyze_or_rules(&fitted, "refund", SOON).await.source, Source::Rules);
 }
 
 #[tokio::test]
 async fn a_very_long_text_is_read_up_to_a_limit() {
     let folder = tempfile::tempdir().unwrap();
     write_tiny(folder.path());
-    let nlu = Nlu::start(options(folder.path())).unwrap();
-    let analysis = nlu.analyze(&"é refund ".repeat(100_000), SOON).await.unwrap();
+    let (nlu, fitted) = start(options(folder.path()));
+    let analysis = nlu.analyze(&fitted, &"é refund ".repeat(100_000), SOON).await.unwrap();
     assert_eq!(analysis.source, Source::Model);
+}
+
+#[tokio::test]
+async fn a_text_is_read_with_the_intents_of_its_caller() {
+    let folder = tempfile::tempdir().unwrap();
+    write_tiny(folder.path());
+    let (nlu, old) = start(options(folder.path()));
+    let mut others = intents();
+    others[1].name = "money_back".to_owned();
+    let new = nlu.fit(&others).unwrap();
+    assert!(old.are_of(&intents()) && !old.are_of(&others) && new.are_of(&others));
+    let ask = |intents: Arc<Intents>| {
+        let nlu = nlu.clone();
+        async move { nlu.analyze(&intents, "refund", SOON).await.unwrap().intents[0].name.clone() }
+    };
+    // Together, so that they may share a batch, and again, so that the second comes from memory.
+    for _ in 0..2 {
+        let (before, after) = tokio::join!(ask(Arc::clone(&old)), ask(Arc::clone(&new)));
+        assert_eq!((before.as_str(), after.as_str()), ("refund", "money_back"));
+    }
+    let (by_old, by_new) = (old.rules().analyze("refund"), new.rules().analyze("refund"));
+    assert_eq!((by_old.intents[0].name.as_str(), by_new.intents[0].name.as_str()), ("refund", "money_back"));
+    let none = nlu.fit(&[]).unwrap();
+    assert!(nlu.analyze(&none, "refund", SOON).await.unwrap().intents.is_empty());
 }

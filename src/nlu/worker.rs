@@ -5,8 +5,8 @@
 //! whose deadline passed are dropped before any work. A model that fails or panics answers that batch with the
 //! error and is marked not ready until a run succeeds; it never takes a thread down.
 
-use super::Error;
-use super::model::Model;
+use super::model::{Asked, Model};
+use super::{Error, Intents};
 use crate::domain::Analysis;
 use crate::telemetry;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,7 +22,9 @@ pub(crate) const BUDGET: usize = 128;
 /// Texts that one caller wants read.
 pub(crate) struct Job {
     /// What to read.
-    pub(crate) texts: Vec<Arc<str>>,
+    pub(crate) texts: Vec<Box<str>>,
+    /// What their intents are told by.
+    pub(crate) intents: Arc<Intents>,
     /// When the answer is of no use any more.
     pub(crate) deadline: Option<Instant>,
     /// Where the analyses go, one per text.
@@ -83,19 +85,23 @@ fn take(jobs: &Mutex<mpsc::Receiver<Job>>) -> Option<Vec<Job>> {
 
 fn answer(Desk { model, health, .. }: &Desk, batch: Vec<Job>) {
     let begin = Instant::now();
-    let texts: Vec<Arc<str>> = batch.iter().flat_map(|job| job.texts.iter().cloned()).collect();
+    let mut asked = Vec::with_capacity(batch.len());
+    for job in &batch {
+        asked.extend(job.texts.iter().map(|text| Asked { text, intents: &job.intents }));
+    }
+    let texts = asked.len();
     // The model holds no state that a panic could leave half changed: it is read only after load.
-    let outcome = match catch_unwind(AssertUnwindSafe(|| model.run(&texts))) {
-        Ok(Ok(analyses)) if analyses.len() == texts.len() => Ok(analyses),
-        Ok(Ok(analyses)) => Err(format!("{} analyses for {} texts", analyses.len(), texts.len())),
+    let outcome = match catch_unwind(AssertUnwindSafe(|| model.run(&asked))) {
+        Ok(Ok(analyses)) if analyses.len() == texts => Ok(analyses),
+        Ok(Ok(analyses)) => Err(format!("{} analyses for {texts} texts", analyses.len())),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("the model panicked".to_owned()),
     };
-    metrics::histogram!(telemetry::BATCH_TEXTS).record(texts.len() as f64);
+    metrics::histogram!(telemetry::BATCH_TEXTS).record(texts as f64);
     metrics::histogram!(telemetry::BATCH_SECONDS).record(begin.elapsed());
     let state = outcome.as_ref().map(|_| ()).map_err(Clone::clone);
     if let Err(reason) = &state {
-        tracing::error!(reason, texts = texts.len(), "the model failed on a batch");
+        tracing::error!(reason, texts, "the model failed on a batch");
     }
     health.send_if_modified(|known| {
         let changed = *known != state;

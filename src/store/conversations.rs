@@ -1,9 +1,12 @@
-//! Visitors and their conversations, and the rows that the desk shows.
+//! Conversations, and the rows that the desk shows.
 
 use super::events::{Guard, NewEvent, insert_event};
+use super::visitors::read;
 use super::{Result, Store};
-use crate::domain::{AgentId, Author, Conversation, ConversationId, EventKind, Mood, State, Timestamp, VisitorId};
-use serde_json::{Value, json};
+use crate::domain::{
+    AgentId, Author, Band, Conversation, ConversationId, EventKind, Mood, State, Timestamp, VisitorId,
+};
+use serde_json::json;
 
 /// What is known when a conversation is opened.
 #[derive(Clone, Debug)]
@@ -29,6 +32,10 @@ pub struct CardRow {
     pub id: ConversationId,
     /// Whose.
     pub visitor_id: VisitorId,
+    /// The business vouched for who that is.
+    pub verified: bool,
+    /// What it said about them (JSON).
+    pub(super) profile: Option<String>,
     /// Owner.
     pub state: State,
     /// The agent who has it.
@@ -60,26 +67,51 @@ pub struct CardRow {
     pub mood: Option<Mood>,
     /// Frustration of that message, 0 to 1.
     pub frustration: Option<f64>,
+    /// Signs of leaving after the newest turn, 0 to 1,
+    pub churn_score: Option<f64>,
+    /// and their range.
+    pub churn_band: Option<Band>,
 }
 
-/// A conversation with the bot's memory.
-#[derive(sqlx::FromRow)]
-struct Remembered {
-    #[sqlx(flatten)]
-    conversation: Conversation,
-    dialogue: Option<String>,
+impl CardRow {
+    /// What the business calls the customer.
+    #[must_use]
+    pub fn customer_name(&self) -> Option<String> {
+        read(self.profile.as_deref())?.name
+    }
+}
+
+/// How many conversations were deleted at the end of their time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Those in which nobody waited.
+    pub over: u64,
+    /// Those in which somebody still waited for a person.
+    pub waiting: u64,
+}
+
+/// Where somebody stands in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct QueuePlace {
+    /// 1 for the next.
+    pub position: i64,
+    /// Since when they wait for this hand-over.
+    pub since: Timestamp,
 }
 
 macro_rules! card_query {
     ($condition:literal) => {
         concat!(
-            "SELECT c.id, c.visitor_id, c.state, c.agent_id, a.name AS agent_name, c.last_seq, c.created_at,
+            "SELECT c.id, c.visitor_id, v.external_id IS NOT NULL AS verified, v.profile, c.state, c.agent_id, a.name AS agent_name, c.last_seq, c.created_at,
                 c.updated_at, c.queued_at, c.priority, c.reason, c.demo,
                 e.text AS last_text, e.author AS last_author, t.mood, t.frustration,
+                r.score AS churn_score, r.band AS churn_band,
                 (SELECT text FROM event WHERE conversation_id = c.id AND author = 'customer'
                     AND kind IN ('message', 'left_message') ORDER BY seq DESC LIMIT 1) AS last_customer_text
              FROM conversation c
+             JOIN visitor v ON v.id = c.visitor_id
              LEFT JOIN agent a ON a.id = c.agent_id
+             LEFT JOIN churn r ON r.conversation_id = c.id
              LEFT JOIN event e ON e.conversation_id = c.id AND e.seq =
                 (SELECT MAX(seq) FROM event WHERE conversation_id = c.id AND kind IN ('message', 'left_message'))
              LEFT JOIN turn t ON t.conversation_id = c.id AND t.seq =
@@ -95,38 +127,6 @@ macro_rules! card_query {
 }
 
 impl Store {
-    /// The visitor that holds the token with this hash.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn visitor(&self, token_hash: Vec<u8>) -> Result<Option<VisitorId>> {
-        Ok(sqlx::query_scalar("SELECT id FROM visitor WHERE token_hash = $1")
-            .bind(token_hash)
-            .fetch_optional(&mut *self.readers.get().await?)
-            .await?)
-    }
-
-    /// Records a new visitor.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn create_visitor(&self, token_hash: Vec<u8>, at: Timestamp) -> Result<VisitorId> {
-        let id = VisitorId(self.clock.id());
-        self.writer
-            .write_single(move |connection| {
-                Box::pin(async move {
-                    sqlx::query("INSERT INTO visitor (id, token_hash, created_at) VALUES ($1, $2, $3)")
-                        .bind(id)
-                        .bind(token_hash)
-                        .bind(at)
-                        .execute(connection)
-                        .await?;
-                    Ok(id)
-                })
-            })
-            .await
-    }
-
     /// Opens a conversation. Its log begins with the notice that a bot answers.
     ///
     /// # Errors
@@ -158,26 +158,36 @@ impl Store {
             .await
     }
 
-    /// Deletes every conversation without an event since `before`, and visitors who have none left.
-    /// Returns how many conversations were deleted.
+    /// Deletes every conversation without an event since `before`, and visitors who have none left. One that a
+    /// person owes something (queued or assigned) is kept until it is as old as `waiting_before`.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn forget_before(&self, before: Timestamp) -> Result<u64> {
+    pub async fn forget_before(&self, before: Timestamp, waiting_before: Timestamp) -> Result<Forgotten> {
         self.writer
             .write(move |connection| {
                 Box::pin(async move {
                     sqlx::query(
                         "DELETE FROM event_search WHERE conversation_id IN
-                            (SELECT id FROM conversation WHERE updated_at < $1)",
+                            (SELECT id FROM conversation WHERE updated_at < $2
+                                OR (updated_at < $1 AND state NOT IN ('queued', 'assigned')))",
+                    )
+                    .bind(before)
+                    .bind(waiting_before)
+                    .execute(&mut *connection)
+                    .await?;
+                    let over = sqlx::query(
+                        "DELETE FROM conversation WHERE updated_at < $1 AND state NOT IN ('queued', 'assigned')",
                     )
                     .bind(before)
                     .execute(&mut *connection)
                     .await?;
-                    let gone = sqlx::query("DELETE FROM conversation WHERE updated_at < $1")
-                        .bind(before)
-                        .execute(&mut *connection)
-                        .await?;
+                    let waiting = sqlx::query(
+                        "DELETE FROM conversation WHERE updated_at < $1 AND state IN ('queued', 'assigned')",
+                    )
+                    .bind(waiting_before)
+                    .execute(&mut *connection)
+                    .await?;
                     sqlx::query(
                         "DELETE FROM visitor WHERE created_at < $1 AND NOT EXISTS
                             (SELECT 1 FROM conversation c WHERE c.visitor_id = visitor.id)",
@@ -185,7 +195,7 @@ impl Store {
                     .bind(before)
                     .execute(connection)
                     .await?;
-                    Ok(gone.rows_affected())
+                    Ok(Forgotten { over: over.rows_affected(), waiting: waiting.rows_affected() })
                 })
             })
             .await
@@ -196,30 +206,14 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>> {
-        Ok(self.conversation_with_dialogue(id).await?.map(|(conversation, _)| conversation))
-    }
-
-    /// One conversation and the bot's memory of its dialogue, if it has said anything yet.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn conversation_with_dialogue(
-        &self,
-        id: ConversationId,
-    ) -> Result<Option<(Conversation, Option<Value>)>> {
-        let found: Option<Remembered> = sqlx::query_as(
+        Ok(sqlx::query_as(
             "SELECT id, visitor_id, state, agent_id, last_seq, created_at, updated_at, queued_at, closed_at,
-                    priority, reason, locale, page, demo, customer_read, dialogue
+                    priority, reason, locale, page, demo, customer_read
              FROM conversation WHERE id = $1",
         )
         .bind(id)
         .fetch_optional(&mut *self.readers.get().await?)
-        .await?;
-        Ok(found.map(|found| {
-            // A memory that this version cannot read is no memory: the bot starts afresh.
-            let dialogue = found.dialogue.and_then(|text| serde_json::from_str(&text).ok());
-            (found.conversation, dialogue)
-        }))
+        .await?)
     }
 
     /// The conversation of `visitor` that a returning client continues: the newest.
@@ -257,16 +251,18 @@ impl Store {
         Ok(sqlx::query_as(card_query!("c.id = $1")).bind(id).fetch_optional(&mut *self.readers.get().await?).await?)
     }
 
-    /// Place in the queue, 1 for the next; none if not queued. Nobody waits behind sample data.
+    /// Place in the queue; none if not queued. Nobody waits behind sample data.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn queue_position(&self, id: ConversationId) -> Result<Option<i64>> {
-        Ok(sqlx::query_scalar(
+    pub async fn queue_place(&self, id: ConversationId) -> Result<Option<QueuePlace>> {
+        Ok(sqlx::query_as(
             "SELECT (SELECT COUNT(*) FROM conversation o WHERE o.state = 'queued' AND (c.demo OR NOT o.demo)
                        AND (o.priority > c.priority
                             OR (o.priority = c.priority AND (o.queued_at < c.queued_at
-                                OR (o.queued_at = c.queued_at AND o.id <= c.id)))))
+                                OR (o.queued_at = c.queued_at AND o.id <= c.id))))) AS position,
+                    COALESCE((SELECT MAX(h.queued_at) FROM handover h
+                              WHERE h.conversation_id = c.id AND h.claimed_at IS NULL), c.queued_at) AS since
              FROM conversation c WHERE c.id = $1 AND c.state = 'queued'",
         )
         .bind(id)
@@ -284,22 +280,6 @@ impl Store {
         )
         .bind(priority)
         .fetch_one(&mut *self.readers.get().await?)
-        .await?)
-    }
-
-    /// Milliseconds that the most recent claimed hand-overs since `since` waited, at most 50. An
-    /// agent who takes over from the bot makes nobody wait.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn recent_waits(&self, since: Timestamp) -> Result<Vec<i64>> {
-        Ok(sqlx::query_scalar(
-            "SELECT h.claimed_at - h.queued_at FROM handover h JOIN conversation c ON c.id = h.conversation_id
-             WHERE h.claimed_at IS NOT NULL AND h.reason <> 'agent' AND h.queued_at >= $1 AND NOT c.demo
-             ORDER BY h.queued_at DESC LIMIT 50",
-        )
-        .bind(since)
-        .fetch_all(&mut *self.readers.get().await?)
         .await?)
     }
 

@@ -5,9 +5,15 @@
 //! same text; what must differ (full-text search) stands in `search.rs`.
 
 mod agents;
+mod archive;
+mod churn;
 mod conversations;
 mod demo;
 mod events;
+mod handovers;
+mod invitations;
+mod labels;
+mod outbox;
 mod ownership;
 mod readers;
 mod reports;
@@ -15,15 +21,21 @@ mod search;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod visitors;
 mod writer;
 
 pub use agents::{AgentUpdate, Credentials, NewAgent};
-pub use conversations::{CardRow, Opening};
+pub use archive::{Archive, ArchivedTurn, HandoverLabels};
+pub use conversations::{CardRow, Forgotten, Opening, QueuePlace};
 pub use events::{Appended, Guard, NewEvent};
+pub use handovers::{NewHandover, PastWait, Waiting};
+pub use invitations::ArmCount;
+pub use outbox::{Attempt, Delivery, NewDelivery, OutboxKind};
 pub use ownership::Change;
 pub use reports::{DayCount, Figures, ReasonCount};
 pub use search::{HIT_END, HIT_START, TranscriptFilter, TranscriptRow};
 pub use turns::{BotMessage, NextState, TurnOutcome, TurnWrite};
+pub use visitors::Visitor;
 
 use crate::clock::Clock;
 use readers::Readers;
@@ -60,6 +72,14 @@ pub enum Error {
     /// The SQLite library in use has a known corruption bug.
     #[error("SQLite {0} is too old: 3.51.3 or later is needed")]
     OldSqlite(String),
+    /// The database's schema is not the one of this version.
+    #[error("the database has schema {found:?} and this version needs {expected:?}: start the server on it once")]
+    OtherSchema {
+        /// What the database has; none if candor never opened it.
+        found: Option<i64>,
+        /// What this version needs.
+        expected: Option<i64>,
+    },
     /// The database failed.
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),

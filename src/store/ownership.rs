@@ -2,6 +2,7 @@
 //! one owner is held here, inside the transaction.
 
 use super::events::{Guard, NewEvent, insert_event, owner};
+use super::handovers::{NewHandover, begin_handover};
 use super::{Appended, Error, Result, Store};
 use crate::domain::{AgentId, Author, ConversationId, EventKind, State, Timestamp};
 use serde_json::{Map, Value, json};
@@ -23,6 +24,8 @@ pub enum Change {
     Release {
         /// Who has it.
         agent: AgentId,
+        /// The wait that begins with it.
+        handover: NewHandover,
     },
     /// The agent hands it to a colleague.
     Transfer {
@@ -39,6 +42,8 @@ pub enum Change {
         agent: AgentId,
         /// The bot's memory from now on (JSON).
         dialogue: Value,
+        /// Version of the notice that a bot answers, which is said with it.
+        disclosure: String,
     },
     /// The agent who has it ends it.
     Close {
@@ -76,7 +81,7 @@ async fn apply(
     let (state, held_by) = owner(connection, conversation).await?;
     let actor = match &change {
         Change::Claim { agent, .. } => *agent,
-        Change::Release { agent }
+        Change::Release { agent, .. }
         | Change::ReturnToBot { agent, .. }
         | Change::Close { agent }
         | Change::Transfer { from: agent, .. } => {
@@ -106,6 +111,9 @@ async fn apply(
     if let Change::Claim { name, .. } | Change::Transfer { name, .. } = &change {
         data.insert("agent".to_owned(), json!({ "name": name }));
     }
+    if let Change::ReturnToBot { disclosure, .. } = &change {
+        data.insert("disclosure".to_owned(), json!(disclosure));
+    }
     let mut event = NewEvent::new(EventKind::State, Author::System, at);
     event.author_id = Some(actor.0);
     event.data = Some(Value::Object(data));
@@ -114,16 +122,18 @@ async fn apply(
     match change {
         Change::Claim { agent, .. } => {
             if state.is_bot() {
-                begin_handover(connection, conversation, appended.seq, "agent", at).await?;
+                let taken = NewHandover::default();
+                begin_handover(connection, conversation, appended.seq, "agent", at, &taken).await?;
             }
             claim_handover(connection, conversation, agent, at).await?;
         }
-        Change::Release { .. } => {
+        Change::Release { handover, .. } => {
             let reason: Option<String> = sqlx::query_scalar("SELECT reason FROM conversation WHERE id = $1")
                 .bind(conversation)
                 .fetch_one(&mut *connection)
                 .await?;
-            begin_handover(connection, conversation, appended.seq, reason.as_deref().unwrap_or("agent"), at).await?;
+            let reason = reason.as_deref().unwrap_or("agent");
+            begin_handover(connection, conversation, appended.seq, reason, at, &handover).await?;
         }
         Change::ReturnToBot { dialogue, .. } => save_dialogue(connection, conversation, &dialogue).await?,
         Change::Transfer { .. } | Change::Close { .. } => {}
@@ -152,24 +162,6 @@ pub(super) async fn set_owner(
     .bind(at)
     .execute(connection)
     .await?;
-    Ok(())
-}
-
-/// Opens the row that measures a hand-over's wait.
-pub(super) async fn begin_handover(
-    connection: &mut SqliteConnection,
-    conversation: ConversationId,
-    seq: i64,
-    reason: &str,
-    at: Timestamp,
-) -> Result<()> {
-    sqlx::query("INSERT INTO handover (conversation_id, seq, reason, queued_at) VALUES ($1, $2, $3, $4)")
-        .bind(conversation)
-        .bind(seq)
-        .bind(reason)
-        .bind(at)
-        .execute(connection)
-        .await?;
     Ok(())
 }
 

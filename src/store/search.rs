@@ -1,6 +1,7 @@
 //! The transcript list and full-text search. SQLite's FTS5 is the part that PostgreSQL will say
 //! differently, so it stands alone in this file; a trigger adds each text to the index.
 
+use super::visitors::read;
 use super::{Result, Store};
 use crate::domain::{ConversationId, Mood, State, Timestamp, VisitorId};
 
@@ -34,6 +35,10 @@ pub struct TranscriptRow {
     pub id: ConversationId,
     /// Whose.
     pub visitor_id: VisitorId,
+    /// The business vouched for who that is.
+    pub verified: bool,
+    /// What it said about them (JSON).
+    pub(super) profile: Option<String>,
     /// Owner.
     pub state: State,
     /// The person who has or last had it.
@@ -62,11 +67,19 @@ pub struct TranscriptRow {
     pub demo: bool,
 }
 
+impl TranscriptRow {
+    /// What the business calls the customer.
+    #[must_use]
+    pub fn customer_name(&self) -> Option<String> {
+        read(self.profile.as_deref())?.name
+    }
+}
+
 macro_rules! transcript_query {
     ($snippet:literal, $with:literal, $join:literal) => {
         concat!(
             $with,
-            "SELECT c.id, c.visitor_id, c.state, c.created_at, c.updated_at, c.closed_at,
+            "SELECT c.id, c.visitor_id, v.external_id IS NOT NULL AS verified, v.profile, c.state, c.created_at, c.updated_at, c.closed_at,
                 c.customer_turns AS turns, c.reason, c.demo,
                 (SELECT a.name FROM handover h JOIN agent a ON a.id = h.agent_id
                   WHERE h.conversation_id = c.id ORDER BY h.seq DESC LIMIT 1) AS agent_name,
@@ -79,7 +92,7 @@ macro_rules! transcript_query {
                 (SELECT text FROM event e WHERE e.conversation_id = c.id AND e.author = 'customer'
                    AND e.kind = 'message' ORDER BY e.seq LIMIT 1) AS first_text, ",
             $snippet,
-            " AS snippet FROM conversation c ",
+            " AS snippet FROM conversation c JOIN visitor v ON v.id = c.visitor_id ",
             $join,
             " WHERE c.customer_turns > 0
                 AND (CAST($1 AS TEXT) IS NULL OR c.state = $1)

@@ -6,7 +6,8 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::domain::{
-    ActionKind, AgentId, Author, ConversationId, EventKind, Mood, Role, Source, Timestamp, TurnRecord,
+    ActionKind, AgentId, Author, ConversationId, Customer, EventKind, Mood, Profile, Role, Source, Timestamp,
+    TurnRecord, WordWeight,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -56,9 +57,10 @@ fn decided(conversation_id: ConversationId, seq: i64) -> TurnWrite {
         action: ActionKind::Reply,
         reasons: Vec::new(),
         trace: json!({ "rule": 1 }),
+        words: None,
     };
     let reply = BotMessage { name: "Bot".to_owned(), text: "On its way.".to_owned(), data: Value::Null };
-    TurnWrite { record, reply: Some(reply), next: None, dialogue: json!({ "topic": "delivery" }) }
+    TurnWrite { record, reply: Some(reply), next: None, dialogue: json!({ "topic": "delivery" }), churn: None }
 }
 
 async fn hits(store: &Store, word: &str) -> usize {
@@ -120,6 +122,18 @@ async fn only_the_owner_passes_the_guard() {
 }
 
 #[tokio::test]
+async fn the_words_of_a_turn_are_stored_beside_it() {
+    let (_folder, store, conversation) = open().await;
+    let seq = store.append(conversation, Guard::Open, said("hello", Clock::System.id())).await.unwrap().seq;
+    let words = vec![WordWeight { start: 0, end: 5, frustration: 0.25 }];
+    assert!(store.record_words(conversation, seq, words.clone()).await.is_err(), "there is no turn yet");
+    store.record_turn(decided(conversation, seq)).await.unwrap();
+    store.record_words(conversation, seq, words.clone()).await.unwrap();
+    let turns = store.turns_after(conversation, 0).await.unwrap();
+    assert_eq!(turns, [TurnRecord { words: Some(words), ..decided(conversation, seq).record }]);
+}
+
+#[tokio::test]
 async fn a_turn_is_stored_once_with_its_answer() {
     let (_folder, store, conversation) = open().await;
     let seq = store.append(conversation, Guard::Open, said("where is it", Clock::System.id())).await.unwrap().seq;
@@ -127,7 +141,7 @@ async fn a_turn_is_stored_once_with_its_answer() {
     assert_eq!(store.record_turn(decided(conversation, seq)).await.unwrap(), TurnOutcome::Answered);
     assert_eq!(store.record_turn(decided(conversation, seq)).await.unwrap(), TurnOutcome::Repeated);
     assert!(store.unread_turns(conversation).await.unwrap().is_empty());
-    let (row, dialogue) = store.conversation_with_dialogue(conversation).await.unwrap().unwrap();
+    let (row, dialogue, _) = store.conversation_with_dialogue(conversation).await.unwrap().unwrap();
     assert_eq!((row.last_seq, dialogue), (seq + 1, Some(json!({ "topic": "delivery" }))));
     let turns = store.turns_after(conversation, 0).await.unwrap();
     assert_eq!(turns, [decided(conversation, seq).record]);
@@ -144,7 +158,7 @@ async fn the_bot_is_silent_where_a_person_took_over() {
     assert_eq!(store.record_turn(decided(conversation, seq)).await.unwrap(), TurnOutcome::Superseded);
     let turns = store.turns_after(conversation, 0).await.unwrap();
     assert_eq!(turns.first().map(|turn| (turn.action, turn.reasons.len())), Some((ActionKind::Silent, 0)));
-    let (row, dialogue) = store.conversation_with_dialogue(conversation).await.unwrap().unwrap();
+    let (row, dialogue, _) = store.conversation_with_dialogue(conversation).await.unwrap().unwrap();
     assert_eq!((row.last_seq, dialogue), (seq + 1, None), "no answer, only the claim");
 }
 
@@ -197,4 +211,44 @@ async fn more_reads_than_connections_wait_for_their_turn() {
     assert!(found.iter().all(|found| found.as_ref().is_ok_and(Option::is_some)));
     store.close().await;
     assert!(matches!(store.conversation(conversation).await, Err(Error::Busy)));
+}
+
+#[tokio::test]
+async fn a_customer_is_one_in_all_browsers_and_their_last_rating_counts() {
+    let (_folder, store, first) = open().await;
+    let open_at = async |visitor, at| {
+        let opening =
+            Opening { visitor, locale: Some("fr".to_owned()), page: None, disclosure: "1".to_owned(), demo: false, at };
+        let id = store.open_conversation(opening).await.unwrap();
+        store.append(id, Guard::Open, said("hello", Clock::System.id())).await.unwrap();
+        id
+    };
+    let customer = async |id| store.conversation_with_dialogue(id).await.unwrap().unwrap().2;
+    let hour = 3_600_000;
+    let (phone, laptop) =
+        (store.create_visitor(vec![2; 32], AT).await.unwrap(), store.create_visitor(vec![3; 32], AT).await.unwrap());
+    let long_ago = open_at(phone, Timestamp(hour)).await;
+    let lately = open_at(phone, Timestamp(30 * hour)).await;
+    let now = open_at(laptop, Timestamp(40 * hour)).await;
+    for (rated, score, at) in [(long_ago, 5, 2), (lately, 2, 31), (now, 4, 41)] {
+        let event = NewEvent::new(EventKind::Rating, Author::Customer, Timestamp(at * hour));
+        store.rate(rated, "csat", score, None, event).await.unwrap();
+    }
+    assert_eq!((customer(now).await.contacts, customer(now).await.last_rating), (0, None), "nobody said who they are");
+    assert_eq!(customer(now).await.locale.as_deref(), Some("fr"));
+
+    let profile = Profile { name: Some("Ada".to_owned()), vip: true, ..Profile::default() };
+    for visitor in [phone, laptop] {
+        store.identify(visitor, "cust-7".to_owned(), &profile).await.unwrap();
+    }
+    let known = customer(now).await;
+    assert_eq!((known.contacts, known.last_rating), (1, Some(2)), "a day back, and the latest rating before this one");
+    assert!(known.verified && known.vip && known.name.as_deref() == Some("Ada"));
+    assert_eq!(customer(long_ago).await.last_rating, None);
+    assert_eq!(customer(first).await, Customer::default());
+    assert_eq!(store.card(now).await.unwrap().unwrap().customer_name().as_deref(), Some("Ada"));
+    let visitor = store.visitor(vec![3; 32]).await.unwrap().unwrap();
+    assert!(
+        visitor.is("cust-7", &profile) && !visitor.is("cust-8", &profile) && !visitor.is("cust-7", &Profile::default())
+    );
 }

@@ -1,9 +1,11 @@
 //! Customer turns: the reading, the decision and the bot's answer in one transaction.
 
+use super::churn::save_churn;
 use super::events::{Guard, NewEvent, insert_event, owner};
-use super::ownership::{begin_handover, save_dialogue, set_owner};
-use super::{Result, Store};
-use crate::domain::{Author, ConversationId, Event, EventKind, State, Timestamp, TurnRecord};
+use super::handovers::{NewHandover, begin_handover};
+use super::ownership::{save_dialogue, set_owner};
+use super::{Error, Result, Store};
+use crate::domain::{Author, ChurnRisk, ConversationId, Event, EventKind, State, Timestamp, TurnRecord, WordWeight};
 use serde_json::{Map, Value, json};
 use sqlx::SqliteConnection;
 use sqlx::types::Json;
@@ -30,6 +32,8 @@ pub struct NextState {
     pub priority: i64,
     /// What the state event says besides (position, wait).
     pub data: Map<String, Value>,
+    /// The wait that begins with a hand-over.
+    pub handover: NewHandover,
 }
 
 /// One decided turn, ready to be stored.
@@ -43,6 +47,8 @@ pub struct TurnWrite {
     pub next: Option<NextState>,
     /// The bot's memory after it.
     pub dialogue: Value,
+    /// Signs of leaving after it, if they are weighed.
+    pub churn: Option<ChurnRisk>,
 }
 
 /// What became of a decided turn.
@@ -66,6 +72,26 @@ impl Store {
         self.writer.write_in_background(move |connection| Box::pin(async move { record(connection, turn).await })).await
     }
 
+    /// Adds what the words of a decided turn carried.
+    ///
+    /// # Errors
+    /// `NotFound` if there is no such turn (any more).
+    pub async fn record_words(&self, conversation: ConversationId, seq: i64, words: Vec<WordWeight>) -> Result<()> {
+        self.writer
+            .write_in_background(move |connection| {
+                Box::pin(async move {
+                    let written = sqlx::query("UPDATE turn SET words = $3 WHERE conversation_id = $1 AND seq = $2")
+                        .bind(conversation)
+                        .bind(seq)
+                        .bind(Json(&words))
+                        .execute(connection)
+                        .await?;
+                    if written.rows_affected() == 0 { Err(Error::NotFound) } else { Ok(()) }
+                })
+            })
+            .await
+    }
+
     /// The turns after `seq`, oldest first, at most 200.
     ///
     /// # Errors
@@ -73,7 +99,7 @@ impl Store {
     pub async fn turns_after(&self, conversation: ConversationId, seq: i64) -> Result<Vec<TurnRecord>> {
         Ok(sqlx::query_as(
             "SELECT conversation_id, seq, at, source, mood, negative, positive, frustration, intent, action,
-                    reasons, trace
+                    reasons, trace, words
              FROM turn WHERE conversation_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
         )
         .bind(conversation)
@@ -83,7 +109,8 @@ impl Store {
         .await?)
     }
 
-    /// Customer turns of one conversation that nothing was decided about yet, oldest first.
+    /// Customer turns of one conversation that nothing was decided about yet, oldest first. A thumbs
+    /// down is one as long as nothing was decided about what came after it.
     ///
     /// # Errors
     /// If the database fails.
@@ -92,7 +119,10 @@ impl Store {
             "SELECT e.conversation_id, e.seq, e.at, e.kind, e.visibility, e.author, e.author_name, e.client_id,
                     e.text, e.data
              FROM event e
-             WHERE e.conversation_id = $1 AND e.author = 'customer' AND e.kind IN ('message', 'human_request')
+             WHERE e.conversation_id = $1 AND e.author = 'customer'
+               AND (e.kind IN ('message', 'human_request')
+                    OR (e.kind = 'feedback' AND e.data LIKE '%helpful%false%'
+                        AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.conversation_id = e.conversation_id AND t.seq > e.seq)))
                AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.conversation_id = e.conversation_id AND t.seq = e.seq)
              ORDER BY e.seq",
         )
@@ -109,6 +139,9 @@ async fn record(connection: &mut SqliteConnection, turn: TurnWrite) -> Result<Tu
         owner(connection, id).await?;
         return Ok(TurnOutcome::Repeated);
     };
+    if let Some(risk) = &turn.churn {
+        save_churn(connection, id, risk).await?;
+    }
     if !state.is_bot() {
         return Ok(TurnOutcome::Superseded);
     }
@@ -150,7 +183,7 @@ async fn change_state(
             .execute(&mut *connection)
             .await?;
         if next.state == State::Queued {
-            begin_handover(connection, id, appended.seq, reason, at).await?;
+            begin_handover(connection, id, appended.seq, reason, at, &next.handover).await?;
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 
 use crate::support::{Customer, TestApp, operate};
 use serde_json::json;
+use std::time::Duration;
 use uuid::Uuid;
 
 #[tokio::test]
@@ -44,7 +45,8 @@ async fn a_client_that_drops_sees_every_event_once_and_in_order() {
     let app = TestApp::start().await;
     let mut customer = app.customer().await;
     // Five different questions: asked the same again and again, the bot rightly gives up.
-    let questions = app.app.prompts.intents().iter().filter(|intent| intent.answer.is_some() && !intent.failure);
+    let prompts = app.app.prompts();
+    let questions = prompts.intents().iter().filter(|intent| intent.answer.is_some() && !intent.failure);
     let questions: Vec<String> = questions.take(5).map(|intent| intent.examples[0].clone()).collect();
     for question in &questions {
         customer.say(question).await;
@@ -144,8 +146,9 @@ async fn a_conversation_whose_time_is_over_is_gone_everywhere() {
     customer.ask("Something about a marmalade umbrella").await;
     let store = &app.app.store;
     let now = app.app.clock.now();
-    assert_eq!(store.forget_before(now.before(std::time::Duration::from_secs(3600))).await.unwrap(), 0);
-    assert_eq!(store.forget_before(now.after(std::time::Duration::from_secs(1))).await.unwrap(), 1);
+    let (before, after) = (now.before(Duration::from_secs(3600)), now.after(Duration::from_secs(1)));
+    assert_eq!(store.forget_before(before, before).await.unwrap().over, 0);
+    assert_eq!(store.forget_before(after, before).await.unwrap().over, 1);
     for query in ["", "?q=marmalade"] {
         let (_, found) = manager.call("GET", &format!("/v1/transcripts{query}"), None).await;
         assert_eq!(found["items"], json!([]), "{query}");

@@ -19,7 +19,7 @@ async fn what_was_read_is_counted_on_an_address_of_its_own() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
     let app = TestApp::start_with(&["--metrics-listen", &free]).await;
     for _ in 0..2 {
-        app.app.nlu.analyze_or_rules("where is my order", Duration::from_secs(5)).await;
+        app.app.nlu.analyze_or_rules(&app.app.bot().intents, "where is my order", Duration::from_secs(5)).await;
     }
     let counted = get(&free, "/metrics").await;
     assert!(counted.contains("# TYPE candor_readings_total counter"), "{counted}");

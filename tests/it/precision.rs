@@ -3,7 +3,7 @@
 
 use candor::config::find_models;
 use candor::domain::Analysis;
-use candor::nlu::{Engine, Nlu, Options};
+use candor::nlu::{Engine, Options, Reader};
 use candor::prompt_files;
 use candor::serve::intent_examples;
 
@@ -69,7 +69,8 @@ fn figures(turns: &[Turn], found: &[Analysis]) -> [f64; 2] {
 fn read(engine: Engine, texts: &[String]) -> Vec<Analysis> {
     let prompts = prompt_files::load(None).unwrap();
     let intents = intent_examples(&prompts);
-    let nlu = Nlu::start(Options { models: find_models(None), intents, queue: 1, threads: 0, engine }).unwrap();
+    let options = Options { models: find_models(None), queue: 1, threads: 0, engine };
+    let nlu = Reader::start(options, &intents).unwrap();
     texts.chunks(256).flat_map(|batch| nlu.analyze_batch_blocking(batch).unwrap()).collect()
 }
 

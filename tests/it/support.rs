@@ -22,6 +22,9 @@ use uuid::Uuid;
 /// Longest wait for anything; far beyond what a loaded machine needs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Among the flags: the demo shop and its sample day too.
+const WITH_DEMO: &str = "--with-demo";
+
 #[derive(Parser)]
 struct Line {
     #[command(flatten)]
@@ -48,17 +51,27 @@ impl TestApp {
         Self::start_in(TempDir::new().unwrap(), &[&["--models", "/nonexistent"], flags].concat()).await
     }
 
+    /// Starts a server with these flags alone, which may name a model.
+    pub(crate) async fn start_reading(flags: &[&str]) -> Self {
+        Self::start_in(TempDir::new().unwrap(), flags).await
+    }
+
     async fn start_in(folder: TempDir, flags: &[&str]) -> Self {
+        Self::start_on(folder, flags, Clock::System).await
+    }
+
+    /// Starts on a database's folder with a clock that may stand still; `flags` are all that there are.
+    pub(crate) async fn start_on(folder: TempDir, flags: &[&str], clock: Clock) -> Self {
         let database = folder.path().join("candor.db");
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let mut line = vec!["candor", "--listen", &address, "--database", database.to_str().unwrap()];
         line.extend(["--allow-origin", "https://shop.example"]);
-        line.extend(flags);
+        line.extend(flags.iter().filter(|flag| **flag != WITH_DEMO));
         let mut config = Line::parse_from(line).config;
-        // The sample day is tested by itself; here it would only be in the way.
-        config.no_demo = !flags.contains(&"--sample-day-wanted");
-        let started = serve::start(config, &listener, Clock::System).await.unwrap();
+        // The sample day would mostly be in the way.
+        config.no_demo = !flags.contains(&WITH_DEMO);
+        let started = serve::start(config, &listener, clock).await.unwrap();
         let app = started.app.clone();
         let task = tokio::spawn(async move { serve::run(started.app, listener).await.unwrap() });
         Self { origin: format!("http://{address}"), app, folder, setup_token: started.setup_token, task }
@@ -66,8 +79,13 @@ impl TestApp {
 
     /// Stops in order, as a signal does, and starts again on the same database.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_with(&[]).await
+    }
+
+    /// The same with further flags.
+    pub(crate) async fn restart_with(self, flags: &[&str]) -> Self {
         let folder = self.stop().await;
-        Self::start_in(folder, &["--models", "/nonexistent"]).await
+        Self::start_in(folder, &[&["--models", "/nonexistent"], flags].concat()).await
     }
 
     /// Stops in order and gives the database's folder back.

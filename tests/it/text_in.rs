@@ -3,7 +3,7 @@
 use super::whole::fault;
 use candor::chat::text::MAX_CHARS;
 use candor::config::find_models;
-use candor::nlu::{Engine, Nlu, Options};
+use candor::nlu::{Engine, Options, Reader};
 use candor::prompt_files;
 use candor::serve::intent_examples;
 use proptest::prelude::*;
@@ -14,10 +14,10 @@ const CASES: (u32, usize) = (25, 8);
 /// Longest text, in characters: a longer message is refused.
 const LONGEST: usize = MAX_CHARS;
 
-static NLU: LazyLock<Nlu> = LazyLock::new(|| {
+static NLU: LazyLock<Reader> = LazyLock::new(|| {
     let intents = intent_examples(&prompt_files::load(None).unwrap());
     let models = find_models(None);
-    Nlu::start(Options { models, intents, queue: 1, threads: 0, engine: Engine::default() }).unwrap()
+    Reader::start(Options { models, queue: 1, threads: 0, engine: Engine::default() }, &intents).unwrap()
 });
 
 /// Pieces that tokenizers, patterns and splitters have stumbled over.

@@ -7,7 +7,7 @@ use crate::nlu::bert::{self, embedding, fit_key, load_encoder};
 use crate::nlu::bundle::{self, Bundle, CONFIG};
 use crate::nlu::encoder::{Encoder, Wanted};
 use crate::nlu::phrases::Phrases;
-use crate::nlu::{Engine, IntentExamples, Nlu, Options};
+use crate::nlu::{Engine, IntentExamples, Options, Reader};
 use crate::prompt_files;
 use crate::serve::intent_examples;
 use crate::train::random::Random;
@@ -186,8 +186,8 @@ fn intents() -> Vec<IntentExamples> {
     ]
 }
 
-fn start(folder: &Path, engine: Engine) -> Result<Nlu, crate::nlu::Error> {
-    Nlu::start(Options { models: Some(folder.to_owned()), intents: intents(), queue: 1, threads: 1, engine })
+fn start(folder: &Path, engine: Engine) -> Result<Reader, crate::nlu::Error> {
+    Reader::start(Options { models: Some(folder.to_owned()), queue: 1, threads: 1, engine }, &intents())
 }
 
 fn encoder(folder: &Path, engine: Engine) -> Encoder {
@@ -324,8 +324,8 @@ fn the_fit_on_the_built_in_phrases_is_remembered_and_a_changed_phrase_is_fitted_
     let key = fit_key(&bundle.encoder, &intents);
     assert!(known.fit(&key).is_some(), "the phrases changed: run `candor train --phrases`");
     let encoder = load_encoder(&mut bundle, (Engine::default(), 0)).unwrap();
-    let remembered = bert::fit(&encoder, &intents, &known, &key).unwrap();
-    let fresh = bert::fit(&encoder, &intents, &known, "nothing").unwrap();
+    let remembered = bert::fit((&encoder, 1), &intents, &known, &key).unwrap();
+    let fresh = bert::fit((&encoder, 1), &intents, &known, "nothing").unwrap();
     for text in ["Where is my parcel?", "i want my money back now", "do you sell bread"] {
         let meaning = &encoder.encode(&[text], Wanted::Meaning).unwrap()[0].meaning;
         let (old, new) = (remembered.rank(text, meaning), fresh.rank(text, meaning));
@@ -343,6 +343,6 @@ fn the_fit_on_the_built_in_phrases_is_remembered_and_a_changed_phrase_is_fitted_
     intents[moved + 1].phrases.push(phrase);
     let changed = fit_key(&bundle.encoder, &intents);
     assert!(known.fit(&changed).is_none());
-    let anew = bert::fit(&encoder, &intents, &known, &changed).unwrap();
+    let anew = bert::fit((&encoder, 1), &intents, &known, &changed).unwrap();
     assert_ne!(anew.fitted(), remembered.fitted());
 }

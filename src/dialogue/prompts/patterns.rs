@@ -55,6 +55,10 @@ impl RawRules {
                     format!("`{reason}` comes from a person's click, not from words"),
                 );
             }
+            if (raw.action == RuleAction::Evidence) != (reason == "abuse") {
+                let why = "`evidence` is what rules about `abuse` do, and no other".to_owned();
+                faults.add(source, &raw.reason.span(), why);
+            }
             let patterns = build(source, (&raw.patterns, &raw.unless), &mut literals, faults);
             rules.push(Rule { reason: reason.to_owned(), action: raw.action, patterns });
         }

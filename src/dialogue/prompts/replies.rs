@@ -1,8 +1,9 @@
 //! `business.toml`, `replies.toml` and `handoff.toml`: who speaks, and what is said around answers.
 
+use super::hours::{self, Hours, RawHours};
 use super::intents::is_code;
 use super::source::{Faults, Source};
-use super::template::{Constants, Template, fixed, label, open};
+use super::template::{Constants, Template, fixed, impersonal, label, open};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -18,6 +19,8 @@ pub struct Business {
     pub greeting: String,
     /// The notice that a bot answers.
     pub disclosure: Disclosure,
+    /// When people answer, if the files say so.
+    pub hours: Option<Hours>,
 }
 
 /// The notice that a bot answers, with the version that is logged when it was shown.
@@ -49,6 +52,10 @@ pub struct ReasonTexts {
     pub customer: String,
     /// Said when a person is offered; every reason that can be offered has it.
     pub offer: Option<String>,
+    /// Said instead of `customer`, after the words that nobody is there.
+    pub nobody: Option<String>,
+    /// The on-call person is told.
+    pub notify: bool,
 }
 
 /// Texts of the way to a person and back.
@@ -56,8 +63,10 @@ pub struct ReasonTexts {
 pub struct HandoffTexts {
     /// Said while the customer waits.
     pub queued: String,
-    /// Said when nobody is at a desk.
+    /// Said when nobody is at a desk and it is not known until when.
     pub nobody_here: String,
+    /// Said once to somebody who has waited longer than they were told.
+    pub still_waiting: String,
     /// Thanks for a message left while nobody was there.
     pub left_message_thanks: String,
     /// Asks for a rating at the end.
@@ -68,12 +77,21 @@ pub struct HandoffTexts {
     pub offer_no: String,
     /// Said after an offer was declined.
     pub offer_declined: String,
+    nobody_until: Option<Template>,
     claimed: Template,
     returned: Template,
     closed: Template,
 }
 
 impl HandoffTexts {
+    /// Said when nobody is at a desk. `back_at` says in words when people are there again.
+    #[must_use]
+    pub fn nobody(&self, back_at: Option<&str>) -> String {
+        let until = self.nobody_until.as_ref().zip(back_at);
+        let text = until.and_then(|(text, back_at)| text.fill(|_| Some(back_at.to_owned())));
+        text.unwrap_or_else(|| self.nobody_here.clone())
+    }
+
     /// Said when a person takes the conversation.
     #[must_use]
     pub fn claimed(&self, agent: &str) -> String {
@@ -105,6 +123,7 @@ pub(super) struct RawBusiness {
     bot_name: Spanned<String>,
     greeting: Spanned<String>,
     disclosure: RawDisclosure,
+    pub(super) hours: Option<RawHours>,
     #[serde(default)]
     variables: BTreeMap<Spanned<String>, Spanned<String>>,
 }
@@ -139,6 +158,9 @@ struct RawReason {
     priority: Spanned<i64>,
     customer: Spanned<String>,
     offer: Option<Spanned<String>>,
+    nobody: Option<Spanned<String>>,
+    #[serde(default)]
+    notify: bool,
 }
 
 #[derive(Deserialize)]
@@ -146,6 +168,8 @@ struct RawReason {
 struct RawTexts {
     queued: Spanned<String>,
     nobody_here: Spanned<String>,
+    nobody_until: Option<Spanned<String>>,
+    still_waiting: Spanned<String>,
     claimed: Spanned<String>,
     returned: Spanned<String>,
     closed: Spanned<String>,
@@ -165,7 +189,8 @@ pub(super) fn constants(source: Source<'_>, raw: &RawBusiness, keep_days: u32, f
     ]);
     for (name, value) in &raw.variables {
         if !is_code(name.get_ref())
-            || ["business", "bot_name", "keep_days", "agent", "first", "second"].contains(&name.get_ref().as_str())
+            || ["business", "bot_name", "keep_days", "agent", "back_at", "first", "second"]
+                .contains(&name.get_ref().as_str())
         {
             faults.add(source, &name.span(), format!("`{}` is reserved or not a name (a-z, 0-9, _)", name.get_ref()));
         }
@@ -184,10 +209,8 @@ pub(super) fn check_business(
     constants: &Constants,
     faults: &mut Faults,
 ) -> Business {
-    let text = fixed(source, &raw.disclosure.text, constants, faults);
-    let words: Vec<&str> = text.split(|sign: char| !sign.is_alphanumeric()).collect();
-    let honest = |word: &&str| *word == "AI" || ["bot", "automated", "chatbot"].contains(&word.to_lowercase().as_str());
-    if !words.iter().any(honest) {
+    let text = impersonal(source, &raw.disclosure.text, constants, &[], faults).source();
+    if !says_bot(&text) {
         faults.add(
             source,
             &raw.disclosure.text.span(),
@@ -197,9 +220,16 @@ pub(super) fn check_business(
     Business {
         name: label(source, &raw.name, faults),
         bot_name: label(source, &raw.bot_name, faults),
-        greeting: fixed(source, &raw.greeting, constants, faults),
+        greeting: impersonal(source, &raw.greeting, constants, &[], faults).source(),
         disclosure: Disclosure { version: label(source, &raw.disclosure.version, faults), text },
+        hours: raw.hours.as_ref().map(|raw| hours::check(source, raw, faults)),
     }
+}
+
+/// Whether a text says of itself that a bot speaks.
+fn says_bot(text: &str) -> bool {
+    let honest = |word: &str| word == "AI" || ["bot", "automated", "chatbot"].contains(&word.to_lowercase().as_str());
+    text.split(|sign: char| !sign.is_alphanumeric()).any(honest)
 }
 
 /// Checks `replies.toml`.
@@ -222,22 +252,30 @@ pub(super) fn check_replies(
 }
 
 /// Reasons that the code itself gives, and whether it may offer them.
-const REASONS: [(&str, bool); 8] = [
+const REASONS: [(&str, bool); 14] = [
     ("request_human", true),
     ("safety", true),
     ("legal", true),
     ("frustration", true),
     ("bot_failure", true),
+    ("abuse", true),
+    ("repeat_contact", true),
+    ("loop", true),
+    ("low_rating", true),
+    ("excluded_topic", true),
+    ("language", true),
     ("button", false),
     ("offer_accepted", false),
     ("agent", false),
 ];
 
-/// Checks `handoff.toml`. `of_rules` are the reasons that rules give, with whether one offers.
+/// Checks `handoff.toml`. `of_rules` are the reasons that rules give, with whether one offers; `hours` is whether
+/// the business says when people answer.
 pub(super) fn check_handoff(
     source: Source<'_>,
     raw: &RawHandoff,
     of_rules: &[(&str, bool)],
+    hours: bool,
     constants: &Constants,
     faults: &mut Faults,
 ) -> (BTreeMap<String, ReasonTexts>, HandoffTexts) {
@@ -262,6 +300,8 @@ pub(super) fn check_handoff(
             priority: *raw.priority.get_ref(),
             customer: fixed(source, &raw.customer, constants, faults),
             offer: raw.offer.as_ref().map(|text| fixed(source, text, constants, faults)),
+            nobody: raw.nobody.as_ref().map(|text| fixed(source, text, constants, faults)),
+            notify: raw.notify,
         };
         reasons.insert(name.to_owned(), texts);
     }
@@ -270,21 +310,38 @@ pub(super) fn check_handoff(
             faults.add_file(source.file, format!("the reason `{code}` has no texts: add [reason.{code}]"));
         }
     }
-    let mut text = |raw: &Spanned<String>| fixed(source, raw, constants, faults);
     let texts = &raw.texts;
+    let nobody_until = texts.nobody_until.as_ref().map(|raw| impersonal(source, raw, constants, &["back_at"], faults));
+    match (&texts.nobody_until, &nobody_until) {
+        (Some(raw), Some(text)) if text.fields().next().is_none() => {
+            faults.add(source, &raw.span(), "the text needs {back_at}");
+        }
+        (None, _) if hours => faults.add_file(
+            source.file,
+            "business.toml has [hours], so [texts] needs `nobody_until`: nobody is there, until {back_at}",
+        ),
+        _ => {}
+    }
+    let mut text = |raw: &Spanned<String>| impersonal(source, raw, constants, &[], faults).source();
+    let still_waiting = text(&texts.still_waiting);
     let (queued, nobody_here, rate) = (text(&texts.queued), text(&texts.nobody_here), text(&texts.rate));
     let (left_message_thanks, offer_declined) = (text(&texts.left_message_thanks), text(&texts.offer_declined));
-    let mut agent = |raw: &Spanned<String>| open(source, raw, constants, &["agent"], faults);
+    let mut agent = |raw: &Spanned<String>| impersonal(source, raw, constants, &["agent"], faults);
     let (claimed, returned, closed) = (agent(&texts.claimed), agent(&texts.returned), agent(&texts.closed));
+    if !says_bot(&returned.source()) {
+        faults.add(source, &texts.returned.span(), "the text must say that a bot answers again (bot, automated or AI)");
+    }
     let (offer_yes, offer_no) = (label(source, &texts.offer_yes, faults), label(source, &texts.offer_no, faults));
     let texts = HandoffTexts {
         queued,
         nobody_here,
+        still_waiting,
         left_message_thanks,
         rate,
         offer_yes,
         offer_no,
         offer_declined,
+        nobody_until,
         claimed,
         returned,
         closed,

@@ -45,7 +45,7 @@ pub(super) struct Source<'a> {
 
 impl Source<'_> {
     /// The line of a byte position. A span of a multi-line string begins at its quotes.
-    fn line(&self, position: usize) -> usize {
+    pub(super) fn line(&self, position: usize) -> usize {
         let before = self.text.as_bytes().iter().take(position);
         1 + before.filter(|byte| **byte == b'\n').count()
     }

@@ -1,7 +1,9 @@
-//! Customer texts: the Markdown subset they may use, and the `{variables}` inside them.
+//! Customer texts: the Markdown subset they may use, and the `{variables}` inside them. What is
+//! known of a customer, `{customer.name|there}`, stays in braces until the text is spoken: `personal`.
 //!
 //! A text is checked when it is loaded, so that nothing is discovered in front of a customer.
 
+use super::personal;
 use super::source::{Faults, Source};
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -25,13 +27,17 @@ pub struct Template {
 impl Template {
     /// Checks a text and fills in the constants. `fields` are the names that may stay open.
     pub(super) fn parse(text: &str, constants: &Constants, fields: &[&str]) -> Result<Self, String> {
-        let template = Self::parse_plain(text.trim(), constants, fields)?;
+        let template = Self::parse_parts(text.trim(), constants, fields, true)?;
         check_markdown(&template.source())?;
         Ok(template)
     }
 
-    /// The same without Markdown: for addresses.
+    /// The same without Markdown and without the customer: for addresses.
     pub(super) fn parse_plain(text: &str, constants: &Constants, fields: &[&str]) -> Result<Self, String> {
+        Self::parse_parts(text, constants, fields, false)
+    }
+
+    fn parse_parts(text: &str, constants: &Constants, fields: &[&str], may_name: bool) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut open = String::new();
         let mut rest = text;
@@ -42,13 +48,16 @@ impl Template {
                 .strip_prefix('{')
                 .and_then(|inner| inner.split_once('}'))
                 .map(|(name, _)| name)
-                .filter(|name| is_variable(name))
+                .filter(|name| is_variable(name) || (may_name && personal::is_variable(name)))
                 .ok_or_else(|| format!("stray brace near `{}`", excerpt(from)))?;
             if let Some(value) = constants.get(name) {
                 open.push_str(value);
             } else if fields.contains(&name) {
                 parts.push(Part::Text(std::mem::take(&mut open)));
                 parts.push(Part::Field(name.to_owned()));
+            } else if may_name && personal::is_variable(name) {
+                personal::check(name)?;
+                open.push_str(&format!("{{{name}}}"));
             } else {
                 return Err(format!("unknown variable {{{name}}}; known here: {}", known(constants, fields)));
             }
@@ -118,24 +127,44 @@ pub(super) fn open(
     })
 }
 
+/// A text that is said without `render`, or before anybody is known: it may not name the customer.
+pub(super) fn impersonal(
+    source: Source<'_>,
+    text: &Spanned<String>,
+    constants: &Constants,
+    fields: &[&str],
+    faults: &mut Faults,
+) -> Template {
+    let template = open(source, text, constants, fields, faults);
+    if personal::is_personal(&template.source()) {
+        faults.add(source, &text.span(), "this text cannot name the customer");
+    }
+    template
+}
+
 /// A one-line label.
 pub(super) fn label(source: Source<'_>, text: &Spanned<String>, faults: &mut Faults) -> String {
-    if let Err(reason) = check_label(text.get_ref()) {
+    line(source, text, 60, faults)
+}
+
+/// A plain line of at most `most` characters.
+pub(super) fn line(source: Source<'_>, text: &Spanned<String>, most: usize, faults: &mut Faults) -> String {
+    if let Err(reason) = check_plain(text.get_ref(), most) {
         faults.add(source, &text.span(), reason);
     }
     text.get_ref().clone()
 }
 
-/// Checks a one-line label: no Markdown, no variables.
-fn check_label(text: &str) -> Result<(), String> {
+/// Checks a plain line: no Markdown, no variables.
+fn check_plain(text: &str, most: usize) -> Result<(), String> {
     if text.trim().is_empty() {
         return Err("the text is empty".to_owned());
     }
     if text.trim() != text || text.contains('\n') {
         return Err("a label is one line without blanks around it".to_owned());
     }
-    if text.chars().count() > 60 {
-        return Err("a label has at most 60 characters".to_owned());
+    if text.chars().count() > most {
+        return Err(format!("a label has at most {most} characters"));
     }
     match text.find(['{', '}', '*', '[', ']', '`', '<', '>']) {
         Some(at) => Err(format!("a label is plain text; found `{}`", excerpt(text.get(at..).unwrap_or_default()))),
@@ -209,7 +238,7 @@ fn check_links(line: &str) -> Result<(), String> {
             return Err(format!("`[` and `]` are for links, [text](https://…): `{}`", excerpt(from)));
         };
         let address = target.starts_with("https://") || target.starts_with("mailto:");
-        let field = target.starts_with('{') && target.ends_with('}');
+        let field = target.starts_with('{') && target.ends_with('}') && !personal::is_personal(target);
         if label.trim().is_empty()
             || label.contains(['[', ']'])
             || target.contains(char::is_whitespace)
@@ -237,6 +266,15 @@ mod tests {
         assert_eq!(template.source(), "In **30** days, {name}.");
         assert_eq!(template.fill(|_| Some("Ada".to_owned())).unwrap(), "In **30** days, Ada.");
         assert_eq!(template.fill(|_| None), None, "a missing value is never shown as a brace");
+    }
+
+    #[test]
+    fn the_customer_is_named_when_it_is_known_who_it_is() {
+        let template = Template::parse("{customer.name|There} is {name}.", &constants(), &["name"]).unwrap();
+        assert_eq!(template.fill(|_| Some("Ada".to_owned())).unwrap(), "{customer.name|There} is Ada.");
+        let field = Template::parse("{customer.name}", &constants(), &["customer.name"]).unwrap();
+        assert_eq!(field.fields().collect::<Vec<_>>(), ["customer.name"], "a field of a look-up may be called so");
+        assert!(Template::parse_plain("https://a.example/{customer.name|x}", &constants(), &[]).is_err());
     }
 
     #[test]
@@ -268,6 +306,11 @@ mod tests {
             "{}",
             "{.}",
             "{a..b}",
+            "{customer.name}",
+            "{customer.name|}",
+            "{customer}",
+            "{name|there}",
+            "[x]({customer.link|https://a.example})",
         ];
         for text in refused {
             assert!(Template::parse(text, &constants(), &["name"]).is_err(), "accepted {text:?}");
@@ -286,7 +329,7 @@ mod tests {
         #[test]
         fn no_text_panics(text in "(?s).{0,80}") {
             let _ = Template::parse(&text, &constants(), &["name"]);
-            let _ = check_label(&text);
+            let _ = check_plain(&text, 60);
         }
 
         #[test]

@@ -2,6 +2,7 @@
 
 use super::fixture::{Talk, about, analysis, angry, nothing};
 use crate::dialogue::{Decision, Reply, decide};
+use crate::domain::customer::STRANGER;
 use crate::domain::{ActionKind, Mood, State};
 
 fn line(text: &str, decision: &Decision) -> String {
@@ -159,7 +160,7 @@ fn a_question_about_the_bot_is_no_request_for_a_person() {
 #[test]
 fn the_button_needs_no_words() {
     let talk = Talk::new();
-    let decision = decide(&talk.memory.turn("", true, State::Offered), &nothing(), &talk.prompts);
+    let decision = decide(&talk.memory.turn("", true, State::Offered, &STRANGER), &nothing(), &talk.prompts);
     assert_eq!(decision.action, ActionKind::Handoff);
     assert_eq!(decision.reply, Reply::Handoff { reason: "button".into() });
 }
@@ -190,8 +191,11 @@ fn after_a_return_soft_reasons_rest_for_two_turns_and_hard_ones_do_not() {
 fn the_bot_never_talks_over_a_person() {
     let talk = Talk::new();
     for state in [State::Queued, State::Assigned, State::Closed] {
-        let decision =
-            decide(&talk.memory.turn("when do you open?", false, state), &about("opening_hours"), &talk.prompts);
+        let decision = decide(
+            &talk.memory.turn("when do you open?", false, state, &STRANGER),
+            &about("opening_hours"),
+            &talk.prompts,
+        );
         assert_eq!((decision.action, &decision.reply), (ActionKind::Silent, &Reply::None));
         assert_eq!(decision.intent.as_deref(), Some("opening_hours"), "the desk still sees what was read");
         assert_eq!(decision.after, talk.memory);

@@ -2,6 +2,7 @@
 
 use crate::dialogue::{Decision, DialogueState, Prompts, decide};
 use crate::domain::analysis::EMOTIONS;
+use crate::domain::customer::STRANGER;
 use crate::domain::{Analysis, IntentScore, Sentiment, Source, State};
 use std::collections::BTreeMap;
 
@@ -24,6 +25,11 @@ clarify_probability = 0.45
 hard_probability = 0.60
 hard_offer_probability = 0.40
 hard_similarity = 0.55
+[follow_up]
+probability = 0.10
+share = 0.50
+similarity = 0.30
+both = 0.60
 [frustration]
 turn = 0.60
 consecutive = 2
@@ -33,12 +39,40 @@ single_hostility = 0.80
 rise = 0.30
 rise_step = 0.10
 rise_end = 0.50
+[shouting]
+capitals = 0.7
+letters = 10
+marks = 3
+weight = 0.04
+cap = 0.06
+[abuse]
+weight = 0.10
+offer = 2
+handoff = 3
 [failures]
 in_a_row = 2
 ask_tries = 2
+loop_times = 3
+loop_turns = 4
+[repeat_contact]
+lower_from = 1
+lower = 0.10
+first_sign_from = 2
+offer_from = 3
+[customer]
+lower = 0.10
+vip_priority = 15
+vulnerable_priority = 20
+[rating]
+low = 2
+[explain]
+frustration = 0.30
 [cooldown]
 after_return = 2
 after_decline = 3
+[handover]
+remind_after_s = 300
+late_after_s = 180
 [mood]
 negative = 0.5
 positive = 0.5
@@ -48,7 +82,7 @@ deadline_ms = 800
 keep_days = 180
 "#;
 
-const INTENTS: [(&str, &str, &str); 9] = [
+const INTENTS: [(&str, &str, &str); 14] = [
     ("opening_hours", "Opening hours", "answer = \"We open at **{opens}**.\""),
     ("refunds", "Refunds", "answer = \"Refunds take five days.\""),
     ("order_status", "Order status", "lookup = \"order_status\""),
@@ -56,6 +90,15 @@ const INTENTS: [(&str, &str, &str); 9] = [
     ("yes", "Yes", "kind = \"affirm\"\nanswer = \"Good.\""),
     ("no", "No", "kind = \"deny\"\nanswer = \"All right.\""),
     ("not_helpful", "That did not help", "kind = \"unhelpful\"\nfailure = true\nanswer = \"Sorry. Tell me more.\""),
+    ("send_back", "Send something back", "task = \"send_back\""),
+    (
+        "send_back_how",
+        "How to send back",
+        "answer = \"By post.\"\nbuttons = [{ label = \"Send something back\", say = \"Send something back\" }]\nfollow_ups = [{ patterns = ['how long'], to = \"refunds\" }]",
+    ),
+    ("remind", "Remind me", "lookup = \"remind\""),
+    ("stock", "Stock", "lookup = \"stock\"\nanswer = \"See the page.\""),
+    ("doctor", "Medical advice", "kind = \"excluded\"\nanswer = \"I am no doctor.\""),
     ("human", "Talk to a person", "kind = \"request_human\""),
     ("danger", "Danger", "kind = \"safety\""),
 ];
@@ -80,13 +123,19 @@ pub(super) fn files() -> BTreeMap<String, String> {
         ("legal", 60, true),
         ("frustration", 40, true),
         ("bot_failure", 30, true),
+        ("language", 25, true),
         ("churn", 35, true),
+        ("abuse", 30, true),
+        ("repeat_contact", 30, true),
+        ("loop", 30, true),
+        ("low_rating", 30, true),
+        ("excluded_topic", 30, true),
         ("button", 20, false),
         ("offer_accepted", 20, false),
         ("agent", 10, false),
     ];
     let handoff: String = reasons.iter().map(reason).collect();
-    let texts = "[texts]\nqueued = \"Wait.\"\nnobody_here = \"Nobody.\"\nclaimed = \"{agent} is here.\"\nreturned = \"The bot is back.\"\nclosed = \"Closed.\"\nrate = \"How was it?\"\nleft_message_thanks = \"Thanks.\"\noffer_yes = \"Yes, please\"\noffer_no = \"No, keep going\"\noffer_declined = \"I go on.\"\n";
+    let texts = "[texts]\nqueued = \"Wait.\"\nnobody_here = \"Nobody.\"\nstill_waiting = \"Still waiting.\"\nclaimed = \"{agent} is here.\"\nreturned = \"The bot is back.\"\nclosed = \"Closed.\"\nrate = \"How was it?\"\nleft_message_thanks = \"Thanks.\"\noffer_yes = \"Yes, please\"\noffer_no = \"No, keep going\"\noffer_declined = \"I go on.\"\n";
     let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
     BTreeMap::from([
         file(
@@ -96,7 +145,37 @@ pub(super) fn files() -> BTreeMap<String, String> {
         file("handoff.toml", &format!("{handoff}{texts}")),
         file(
             "lookups.toml",
-            "[order_status]\nslots = [\"order_number\"]\nurl = \"{origin}/orders/{order_number}\"\ntimeout_ms = 2000\nfields = [\"number\", \"status\", \"parcel.carrier\", \"link\", \"items\"]\nchoose_by = \"status\"\nnot_found = \"No order {order_number}.\"\nfailed = \"The lookup failed.\"\n[order_status.answers]\nshipped = \"{number} ({items}) travels with {parcel.carrier}: [follow]({link}).\"\npacked = \"{number} is packed.\"\n",
+            "[order_status]\nslots = [\"order_number\"]\nurl = \"{origin}/orders/{order_number}\"\ntimeout_ms = 2000\nfields = [\"number\", \"status\", \"parcel.carrier\", \"link\", \"items\"]\noptions = \"items\"\nchoose_by = \"status\"\nnot_found = \"No order {order_number}.\"\nfailed = \"The lookup failed.\"\n[order_status.answers]\nshipped = \"{number} ({items}) travels with {parcel.carrier}: [follow]({link}).\"\npacked = \"{number} is packed.\"\n[send_back]\nslots = [\"order_number\", \"item\", \"why\"]\nurl = \"{origin}/back/{order_number}/{item}/{why}\"\ntimeout_ms = 2000\nfields = [\"state\", \"label\"]\nchoose_by = \"state\"\nnot_found = \"Nothing to send back.\"\nfailed = \"It was not started.\"\n[send_back.answers]\nstarted = \"Started: {label}.\"\n[remind]\nslots = [\"email\", \"day\"]\nurl = \"{origin}/remind/{email}/{day}\"\ntimeout_ms = 2000\nfields = [\"state\"]\nchoose_by = \"state\"\nnot_found = \"Nobody.\"\nfailed = \"Not noted.\"\n[remind.answers]\nnoted = \"Noted.\"\n[stock]\nslots = [\"size\"]\nurl = \"{origin}/stock/{size}\"\ntimeout_ms = 2000\nfields = [\"state\"]\nchoose_by = \"state\"\nnot_found = \"Nothing.\"\nfailed = \"No idea.\"\n[stock.answers]\nthere = \"There.\"\n",
+        ),
+        file(
+            "tasks.toml",
+            "[send_back]\nslots = [\"order_number\", \"item\", \"why\"]\nlookup = \"send_back\"\nconfirm = \"{item} of {order_number} goes back: {why}. Yes?\"\nconfirm_again = \"Yes or no?\"\nyes = \"Yes, do it\"\nno = \"No, leave it\"\ncancelled = \"Nothing was sent.\"\n",
+        ),
+        file(
+            "languages.toml",
+            r"
+supported = ['en']
+bot_intent = 'greeting'
+[words]
+w = '[a-z]+'
+[language.en]
+name = 'English'
+bot = ['\bare you a bot\b']
+[language.de]
+name = 'Deutsch'
+sentence = 'Nur Englisch. Ein Mensch?'
+yes = 'Ja, bitte'
+no = 'Nein'
+accept = ['^ja\b']
+decline = ['^nein\b']
+bot_answer = 'Ja, ein Bot.'
+slips = ['menschen']
+other = ['\bkeinen <person>\b']
+ask = ['\bmit einem <person> sprechen\b', '^<person>$']
+bot = ['\bbist du ein (?:<w> )?bot\b']
+[language.de.words]
+person = 'menschen|mensch|mitarbeiter'
+",
         ),
         file("policy.toml", POLICY),
         file(
@@ -120,6 +199,10 @@ patterns = ['\bmy lawyer\b']
 reason = 'churn'
 action = 'offer'
 patterns = ['\bnever (buy|order) (here )?again\b']
+[[rule]]
+reason = 'abuse'
+action = 'evidence'
+patterns = ['\bstupid bot\b']
 [[cue]]
 kind = 'affirm'
 patterns = ['^(yes|ok)( please)?[.!]*$']
@@ -138,6 +221,21 @@ patterns = ['^that did not help']
 [[cue]]
 kind = 'first'
 patterns = ['^the first']
+[[cue]]
+kind = 'cancel'
+patterns = ['^(never mind|forget it)']
+[[cue]]
+kind = 'correct'
+patterns = ['\b(sorry|i meant|actually)\b', '^not\b']
+[[cue]]
+kind = 'follow_up'
+patterns = ['^(and|what about)\b']
+[[cue]]
+kind = 'refers'
+patterns = ['\bthat\b']
+[[cue]]
+kind = 'question'
+patterns = ['\?|^(when|how|what)\b']
 ",
         ),
         file(
@@ -148,9 +246,37 @@ pattern = '(?i)\bjt[-\s#]*(\d{4})\b'
 loose = '(?i)\b(\d{4})\b'
 value = 'JT-$1'
 other = '(?i)\bother order\b'
+negated = '(?i)\bnot (jt[-\s#]*)?$'
 intent = 'order_status'
 ask = 'Which order?'
 ask_again = 'Which order, again?'
+[item]
+kind = 'choice'
+options_from = { lookup = 'order_status', otherwise = 'Another order?' }
+ask = 'Which item?'
+ask_again = 'Which item, again?'
+[why]
+kind = 'choice'
+negated = '\bnot $'
+choices = [{ value = 'big', label = 'Too big' }, { value = 'faulty', label = 'Faulty', words = ['a hole'] }]
+ask = 'Why?'
+ask_again = 'Why, again?'
+[email]
+kind = 'email'
+ask = 'Which address?'
+ask_again = 'Which address, again?'
+invalid = 'No mail reaches that.'
+[day]
+kind = 'date'
+ask = 'Which day?'
+ask_again = 'Which day, again?'
+invalid = 'No calendar has that.'
+[size]
+pattern = '(?i)\bsize (\d+)\b'
+loose = '(?i)\b(\d+)\b'
+value = '$1'
+ask = 'Which size?'
+ask_again = 'Which size, again?'
 ",
         ),
         file("intents/all.toml", &intents),
@@ -218,7 +344,7 @@ impl Talk {
     }
 
     pub(super) fn say(&mut self, text: &str, analysis: &Analysis) -> Decision {
-        let decision = decide(&self.memory.turn(text, false, self.state), analysis, &self.prompts);
+        let decision = decide(&self.memory.turn(text, false, self.state, &STRANGER), analysis, &self.prompts);
         self.memory.advance(&decision);
         self.state = decision.next_state(self.state);
         decision

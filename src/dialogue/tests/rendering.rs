@@ -1,7 +1,8 @@
 //! Replies in words.
 
-use super::fixture::{Talk, about, analysis, angry, nothing};
-use crate::dialogue::{LookupOutcome, render};
+use super::fixture::{Talk, about, analysis, angry, files, nothing};
+use crate::dialogue::{LookupOutcome, Prompts, Reply, render};
+use crate::domain::customer::STRANGER;
 use serde_json::{Value, json};
 
 fn order(outcome: &LookupOutcome) -> (String, String) {
@@ -10,7 +11,7 @@ fn order(outcome: &LookupOutcome) -> (String, String) {
     let (name, slots) = decision.reply.lookup().unwrap();
     let url = talk.prompts.lookup(name).unwrap().url("https://shop.example/", slots);
     assert_eq!(url.as_deref(), Some("https://shop.example/orders/JT-1042"));
-    let rendered = render(&talk.prompts, &decision.reply, Some(outcome));
+    let rendered = render(&talk.prompts, &decision.reply, Some(outcome), decision.voice(&STRANGER));
     (rendered.text, rendered.data["outcome"].as_str().unwrap().to_owned())
 }
 
@@ -58,6 +59,36 @@ fn whatever_is_missing_or_strange_becomes_the_failed_text() {
 }
 
 #[test]
+fn no_and_silence_have_words_of_their_own_or_those_of_failure() {
+    let failed = |outcome: &str| ("The lookup failed.".to_owned(), outcome.to_owned());
+    assert_eq!(order(&LookupOutcome::Refused), failed("refused"));
+    assert_eq!(order(&LookupOutcome::TimedOut), failed("timed_out"));
+    let mut set = files();
+    let lookups = set.get_mut("lookups.toml").unwrap();
+    let answers = lookups.find("[order_status.answers]").unwrap();
+    let next = lookups.find("[send_back]").unwrap();
+    lookups.replace_range(answers..next, "");
+    let more = "method = \"POST\"\nbody = { number = \"{order_number}\" }\nanswer = \"{number} is done.\"\n\
+                refused = \"Not {order_number}.\"\ntimed_out = \"Who knows.\"\n";
+    let more = lookups.replacen("choose_by = \"status\"\n", more, 1);
+    *lookups = more;
+    let prompts = Prompts::load(&set).unwrap_or_else(|errors| panic!("{errors}"));
+    let lookup = prompts.lookup("order_status").unwrap();
+    let slots = std::collections::BTreeMap::from([("order_number".to_owned(), "JT-**1**".to_owned())]);
+    assert_eq!(lookup.body(&slots).unwrap()["number"], "JT-**1**");
+    let reply = Reply::Lookup { intent: "order_status".into(), lookup: "order_status".into(), slots };
+    let decision = Talk::new().say("when do you open", &about("opening_hours"));
+    let said = |outcome| render(&prompts, &reply, Some(&outcome), decision.voice(&STRANGER)).text;
+    assert_eq!(said(LookupOutcome::Found(body())), "JT-1042 is done.");
+    assert_eq!(said(LookupOutcome::Refused), "Not JT-1.");
+    assert_eq!(said(LookupOutcome::TimedOut), "Who knows.");
+    let long = "x".repeat(61);
+    let items = json!({"items": ["coat", " ", 7, long, "a\nb", "scarf"]});
+    assert_eq!(lookup.offered(&items), ["coat", "scarf"]);
+    assert_eq!(lookup.offered(&json!({"items": "coat"})), [""; 0]);
+}
+
+#[test]
 fn every_kind_of_reply_has_its_words_and_buttons() {
     let close = || analysis(&[("refunds", 0.41, 0.7), ("opening_hours", 0.39, 0.68)], 0.1);
     let mut talk = Talk::new();
@@ -75,11 +106,12 @@ fn every_kind_of_reply_has_its_words_and_buttons() {
     ];
     for (text, analysis) in turns {
         let decision = talk.say(text, &analysis);
-        let rendered = render(&talk.prompts, &decision.reply, None);
+        let rendered = render(&talk.prompts, &decision.reply, None, decision.voice(&STRANGER));
         let labels: Vec<String> = rendered.options.into_iter().map(|option| option.label).collect();
         words.push(format!("{text} => {:?} {labels:?} {}", rendered.text, rendered.data));
     }
     insta::assert_snapshot!(words.join("\n"));
     let silent = talk.say("anyone?", &nothing());
-    assert_eq!(render(&talk.prompts, &silent.reply, None).text, "", "a person owns it now");
+    let said = render(&talk.prompts, &silent.reply, None, silent.voice(&STRANGER)).text;
+    assert_eq!(said, "", "a person owns it now");
 }

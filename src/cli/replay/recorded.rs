@@ -1,15 +1,14 @@
-//! `candor replay`: runs recorded conversations through the model and the policy, as the server
-//! would have, and prints what would have been done. Writes nothing to any database.
+//! Recorded conversations in a file, one JSON object per line: the texts are read by the model and decided, and
+//! every customer turn gives one line of output.
 //!
 //! Bot lines of a record are context for people only: the bot that is replayed is this one. Its
 //! lookups are not made (an order question counts as answered). After a hand-over a person owns
 //! the conversation, so every later customer turn is a `handoff` with the reason `owned_by_person`.
 
-use crate::config::find_models;
 use crate::dialogue::{DialogueState, Prompts, decide};
+use crate::domain::customer::STRANGER;
 use crate::domain::{ActionKind, Analysis, State};
-use crate::nlu::{self, Nlu, Options};
-use crate::prompt_files;
+use crate::nlu::{self, Options, Reader};
 use crate::serve::intent_examples;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -17,22 +16,6 @@ use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-
-/// Arguments of `candor replay`.
-#[derive(clap::Args, Debug)]
-pub struct Args {
-    /// Conversations, one JSON object per line: {"id", "turns": [{"from": "customer"|"bot", "text"}]}; - reads standard input
-    pub file: PathBuf,
-    /// Folder of prompts [default: the built-in ones]
-    #[arg(long)]
-    pub prompts: Option<PathBuf>,
-    /// Model folder [default: models/support-minilm beside the program or in the working directory]
-    #[arg(long)]
-    pub models: Option<PathBuf>,
-    /// Threads for the model; 0 means one per core
-    #[arg(long, default_value_t = 0)]
-    pub threads: usize,
-}
 
 /// Reason code of a turn that came after a hand-over.
 pub const OWNED_BY_PERSON: &str = "owned_by_person";
@@ -90,16 +73,16 @@ pub struct TurnOutcome {
 ///
 /// # Errors
 /// If the model folder is damaged; a missing one means rules.
-pub fn start_reader(prompts: &Prompts, models: Option<PathBuf>, threads: usize) -> Result<Nlu, nlu::Error> {
-    let intents = intent_examples(prompts);
-    Nlu::start(Options { models, intents, queue: 8, threads, engine: nlu::Engine::default() })
+pub fn start_reader(prompts: &Prompts, models: Option<PathBuf>, threads: usize) -> Result<Reader, nlu::Error> {
+    let options = Options { models, queue: 8, threads, engine: nlu::Engine::default() };
+    Reader::start(options, &intent_examples(prompts))
 }
 
 /// Runs one conversation and gives an outcome per customer turn.
 ///
 /// # Errors
 /// If the model fails on its texts.
-pub fn replay_conversation(nlu: &Nlu, prompts: &Prompts, dialog: &Dialog) -> Result<Vec<TurnOutcome>, nlu::Error> {
+pub fn replay_conversation(nlu: &Reader, prompts: &Prompts, dialog: &Dialog) -> Result<Vec<TurnOutcome>, nlu::Error> {
     let customer = |(_, turn): &(usize, &DialogTurn)| turn.from == Speaker::Customer;
     let turns: Vec<(usize, &DialogTurn)> = dialog.turns.iter().enumerate().filter(customer).collect();
     if turns.is_empty() {
@@ -111,7 +94,7 @@ pub fn replay_conversation(nlu: &Nlu, prompts: &Prompts, dialog: &Dialog) -> Res
     let mut owner = State::Bot;
     let step = |((position, turn), mut analysis): (&(usize, &DialogTurn), Analysis)| {
         nlu.read_in_context(&mut analysis, &memory.context());
-        let decision = decide(&memory.turn(&turn.text, turn.button, owner), &analysis, prompts);
+        let decision = decide(&memory.turn(&turn.text, turn.button, owner, &STRANGER), &analysis, prompts);
         let owned = !owner.is_bot();
         memory.advance(&decision);
         owner = decision.next_state(owner);
@@ -128,22 +111,15 @@ pub fn replay_conversation(nlu: &Nlu, prompts: &Prompts, dialog: &Dialog) -> Res
     Ok(turns.iter().zip(analyses).map(step).collect())
 }
 
-/// Runs the sub-command.
+/// Replays the file and prints its outcomes.
 ///
 /// # Errors
-/// If the file, the prompts or the model cannot be opened, output cannot be written, or at least
-/// one line was bad (after all good ones were run).
-pub fn run(args: &Args) -> anyhow::Result<()> {
-    let mut input = open(&args.file)?;
-    let prompts = prompt_files::load(args.prompts.as_deref())?;
-    let nlu = start_reader(&prompts, find_models(args.models.as_deref()), args.threads)?;
-    if let Some(reason) = nlu.status().reason {
-        eprintln!("candor replay: keyword rules read the turns: {reason}");
-    }
-    let progress = progress(&args.file, input.bytes);
-    let bad = replay_lines(&nlu, &prompts, &mut input.lines, &mut BufWriter::new(io::stdout().lock()), &progress);
+/// If the file cannot be opened, output cannot be written, or at least one line was bad (after all good ones were run).
+pub(super) fn run(file: &Path, nlu: &Reader, prompts: &Prompts) -> anyhow::Result<()> {
+    let mut input = open(file)?;
+    let progress = progress(file, input.bytes);
+    let bad = replay_lines(nlu, prompts, &mut input.lines, &mut BufWriter::new(io::stdout().lock()), &progress);
     progress.finish_and_clear();
-    nlu.stop();
     match bad? {
         0 => Ok(()),
         1 => bail!("1 line was not replayed"),
@@ -153,7 +129,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 
 /// Replays every line and gives the number of bad ones, each told on standard error.
 fn replay_lines(
-    nlu: &Nlu,
+    nlu: &Reader,
     prompts: &Prompts,
     lines: &mut dyn BufRead,
     output: &mut impl Write,
@@ -180,7 +156,7 @@ fn replay_lines(
     Ok(bad)
 }
 
-fn replay_line(nlu: &Nlu, prompts: &Prompts, raw: &[u8]) -> Result<Vec<TurnOutcome>, String> {
+fn replay_line(nlu: &Reader, prompts: &Prompts, raw: &[u8]) -> Result<Vec<TurnOutcome>, String> {
     let text = std::str::from_utf8(raw).map_err(|_| "not UTF-8".to_owned())?;
     // A byte order mark is what some editors put before the first line.
     let text = text.trim_start_matches('\u{feff}').trim();
@@ -240,6 +216,7 @@ fn progress(path: &Path, bytes: Option<u64>) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::prompt_files;
 
     fn replay(lines: &str) -> (String, usize) {
         let prompts = prompt_files::load(None).unwrap();

@@ -1,0 +1,56 @@
+//! Signs of leaving: what the next turn starts from, and what lists show.
+
+use super::{Result, Store};
+use crate::domain::{ChurnRisk, ConversationId};
+use serde_json::Value;
+use sqlx::SqliteConnection;
+use sqlx::types::Json;
+use std::collections::BTreeMap;
+
+impl Store {
+    /// The risk after the latest turn, and how many answers of the bot the customer has marked as not
+    /// helpful. A second judgement of an answer replaces the first.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn churn(&self, conversation: ConversationId) -> Result<(Option<ChurnRisk>, u32)> {
+        let rows: Vec<(Option<String>, Option<Json<Value>>)> = sqlx::query_as(
+            "SELECT r.risk, e.data FROM conversation c
+             LEFT JOIN churn r ON r.conversation_id = c.id
+             LEFT JOIN event e ON e.conversation_id = c.id AND e.kind = 'feedback'
+             WHERE c.id = $1 ORDER BY e.seq",
+        )
+        .bind(conversation)
+        .fetch_all(&mut *self.readers.get().await?)
+        .await?;
+        // A risk that this version cannot read is none: counting starts afresh.
+        let stored = rows.first().and_then(|(risk, _)| risk.as_deref());
+        let risk = stored.and_then(|risk| serde_json::from_str(risk).ok());
+        let judged = rows.iter().filter_map(|(_, data)| {
+            let data = data.as_ref()?;
+            Some((data.get("of")?.as_i64()?, data.get("helpful")?.as_bool()?))
+        });
+        let latest: BTreeMap<i64, bool> = judged.collect();
+        let down = latest.values().filter(|helpful| !**helpful).count();
+        Ok((risk, u32::try_from(down).unwrap_or(u32::MAX)))
+    }
+}
+
+/// Writes the risk after a turn over the one before it.
+pub(super) async fn save_churn(
+    connection: &mut SqliteConnection,
+    conversation: ConversationId,
+    risk: &ChurnRisk,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO churn (conversation_id, score, band, risk) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (conversation_id) DO UPDATE SET score = $2, band = $3, risk = $4",
+    )
+    .bind(conversation)
+    .bind(risk.score)
+    .bind(risk.band)
+    .bind(Json(risk))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
