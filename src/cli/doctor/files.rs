@@ -3,7 +3,6 @@
 use super::finding::{Finding, Level};
 use super::subject::Subject;
 use crate::dialogue::policy::IntentPolicy;
-use std::collections::BTreeSet;
 use toml::{Table, Value};
 
 /// Languages in which a customer is at least told what the bot reads.
@@ -151,14 +150,23 @@ pub(super) fn languages(subject: &Subject) -> Vec<Finding> {
     for code in LANGUAGES.into_iter().filter(|code| !spoken.contains_key(*code)) {
         findings.push(Finding::at(Level::Warning, (FILE, None), format!("the language `{code}` is missing")));
     }
-    let tables: Vec<(&String, &Table)> =
-        spoken.iter().filter_map(|(code, value)| Some((code, value.as_table()?))).collect();
-    let keys: BTreeSet<&String> = tables.iter().flat_map(|(_, table)| table.keys()).collect();
-    for (code, table) in &tables {
-        for key in keys.iter().filter(|key| !table.contains_key(**key)) {
-            let message = format!("`{code}` has no `{key}`, which other languages have");
-            findings.push(Finding::at(Level::Warning, (FILE, line(subject, FILE, None, code)), message));
-        }
+    let supported: Vec<&str> = all
+        .get("supported")
+        .and_then(Value::as_array)
+        .map(|codes| codes.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default();
+    let foreign = spoken.iter().filter_map(|(code, value)| Some((code, value.as_table()?)));
+    for (code, table) in
+        foreign.filter(|(code, table)| !supported.contains(&code.as_str()) && table.contains_key("sentence"))
+    {
+        let message = match (table.contains_key("ask"), table.contains_key("bot")) {
+            (false, _) => {
+                format!("`{code}` has no `ask`: a wish for a person is offered one, like everything else in it")
+            }
+            (true, false) => format!("`{code}` has no `bot`: \"are you a bot?\" is not answered in it"),
+            (true, true) => continue,
+        };
+        findings.push(Finding::at(Level::Warning, (FILE, line(subject, FILE, None, code)), message));
     }
     findings
 }
