@@ -58,7 +58,11 @@ const CHECKS: [Check; 11] = [
     Check { name: "few", about: "fifteen phrases or more for each intent", run: phrases::few },
     Check { name: "unused", about: "variables and fields of look-ups are used", run: files::unused },
     Check { name: "policy", about: "thresholds stand in an order that makes sense", run: files::policy },
-    Check { name: "languages", about: "a wish for a person is understood in every language that the bot can say no in", run: files::languages },
+    Check {
+        name: "languages",
+        about: "a wish for a person is understood in every language that the bot can say no in",
+        run: files::languages,
+    },
 ];
 
 /// All that was found; what `--json` prints.
