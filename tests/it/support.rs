@@ -231,7 +231,10 @@ impl Customer {
             "conversation": self.welcome["conversation"], "epoch": self.welcome["epoch"],
         });
         drop(self.socket);
-        Self::hello(app, hello).await
+        let mut resumed = Self::hello(app, hello).await;
+        // `hello` has checked that what follows begins right after these and has no gap.
+        resumed.events.splice(..0, self.events);
+        resumed
     }
 
     pub(crate) fn last_seq(&self) -> i64 {

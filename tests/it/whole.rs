@@ -6,7 +6,7 @@ use candor::domain::{Analysis, IntentScore};
 /// What sums and lengths may lose in f32.
 const SLACK: f32 = 1e-3;
 /// Most intents of a ranking, and most sentences that are read by themselves.
-const MOST: (usize, usize) = (5, 6);
+const MOST: (usize, usize) = (8, 6);
 
 fn is_probability(value: f32) -> bool {
     (0.0..=1.0).contains(&value)
