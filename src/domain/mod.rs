@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod analysis;
+pub mod calendar;
 pub mod churn;
 pub mod context;
 pub mod conversation;

@@ -53,15 +53,4 @@ impl Store {
             })
             .await
     }
-
-    /// The turns of a conversation that staff labelled, with whether a person was needed, in order.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn handover_labels(&self, conversation: ConversationId) -> Result<Vec<(i64, bool)>> {
-        Ok(sqlx::query_as("SELECT seq, needed FROM handover_label WHERE conversation_id = $1 ORDER BY seq")
-            .bind(conversation)
-            .fetch_all(&mut *self.readers.get().await?)
-            .await?)
-    }
 }

@@ -143,9 +143,7 @@ pub(super) fn languages(subject: &Subject) -> Vec<Finding> {
         return Vec::new();
     }
     let all = parsed(subject, FILE);
-    // Languages stand at the top, or together below one name.
-    let below = all.values().filter_map(Value::as_table).find(|table| table.contains_key(LANGUAGES[0]));
-    let spoken = if all.contains_key(LANGUAGES[0]) { &all } else { below.unwrap_or(&all) };
+    let spoken = table(subject, FILE, "language");
     let mut findings = Vec::new();
     for code in LANGUAGES.into_iter().filter(|code| !spoken.contains_key(*code)) {
         findings.push(Finding::at(Level::Warning, (FILE, None), format!("the language `{code}` is missing")));

@@ -4,7 +4,8 @@
 
 use super::source::{Faults, Source};
 use crate::domain::Timestamp;
-use jiff::civil::{Date, Time, Weekday};
+use crate::domain::calendar::{day_name, month_name};
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use toml::Spanned;
@@ -93,36 +94,6 @@ fn words(ahead: i8, date: Date, time: Time) -> String {
         2..=6 => format!("on {} at {time}", day_name(date.weekday())),
         _ => format!("on {}, {} {} at {time}", day_name(date.weekday()), date.day(), month_name(date.month())),
     }
-}
-
-fn day_name(day: Weekday) -> &'static str {
-    match day {
-        Weekday::Monday => "Monday",
-        Weekday::Tuesday => "Tuesday",
-        Weekday::Wednesday => "Wednesday",
-        Weekday::Thursday => "Thursday",
-        Weekday::Friday => "Friday",
-        Weekday::Saturday => "Saturday",
-        Weekday::Sunday => "Sunday",
-    }
-}
-
-fn month_name(month: i8) -> &'static str {
-    const NAMES: [&str; 12] = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ];
-    usize::try_from(month - 1).ok().and_then(|index| NAMES.get(index)).copied().unwrap_or_default()
 }
 
 #[derive(Deserialize)]

@@ -1,37 +1,14 @@
 //! Days as the shop says them, counted from today so that the demo never looks stale.
 
 use crate::domain::Timestamp;
-use jiff::civil::{Date, Weekday};
+use crate::domain::calendar::{day_name, month_name};
+use jiff::civil::Date;
 
 /// A day as a person says it: `Tuesday 24 November`.
 pub(super) fn say_day(now: Timestamp, days: i64) -> String {
     let span = jiff::Span::new().try_days(now.day() + days);
     let Ok(date) = span.and_then(|span| Date::constant(1970, 1, 1).checked_add(span)) else { return String::new() };
-    let weekday = match date.weekday() {
-        Weekday::Monday => "Monday",
-        Weekday::Tuesday => "Tuesday",
-        Weekday::Wednesday => "Wednesday",
-        Weekday::Thursday => "Thursday",
-        Weekday::Friday => "Friday",
-        Weekday::Saturday => "Saturday",
-        Weekday::Sunday => "Sunday",
-    };
-    const MONTHS: [&str; 12] = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ];
-    let month = usize::try_from(date.month() - 1).ok().and_then(|month| MONTHS.get(month)).unwrap_or(&"");
-    format!("{weekday} {} {month}", date.day())
+    format!("{} {} {}", day_name(date.weekday()), date.day(), month_name(date.month()))
 }
 
 #[cfg(test)]
