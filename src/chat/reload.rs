@@ -4,6 +4,7 @@
 //! worth naming. When it changed and then kept still, everything is loaded, checked and fitted beside the bot that
 //! answers, and put in its place as a whole. What cannot be loaded changes nothing; the reason is kept and logged.
 
+use super::lookup;
 use crate::app::{App, Bot, Shared};
 use crate::dialogue::Prompts;
 use crate::dialogue::prompts::version_of;
@@ -157,7 +158,14 @@ async fn keep_still(folder: &Path, mut before: Result<Look, String>) -> Result<L
 async fn reload(app: &App, folder: &Path) {
     let begin = Instant::now();
     let (nlu, current, from) = (app.nlu.clone(), app.bot(), folder.to_owned());
-    let read = aside(move || read(&nlu, &current, &from)).await;
+    let read = aside(move || read(&nlu, &current, &from)).await.and_then(|read| match read {
+        // What a start would refuse is refused here as well.
+        Some(bot) => match lookup::check(&bot.prompts, &app.egress, &app.secrets, &app.origin) {
+            Ok(()) => Ok(Some(bot)),
+            Err(errors) => Err(prompt_files::Error::Wrong(errors).into()),
+        },
+        None => Ok(None),
+    });
     let first = app.reload.last().is_none();
     let (result, faults) = match read {
         Ok(Some(bot)) => {
