@@ -19,6 +19,7 @@ pub mod http;
 pub mod measure;
 pub mod nlu;
 pub mod prompt_files;
+pub mod random;
 pub mod replay;
 pub mod secret;
 pub mod serve;

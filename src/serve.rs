@@ -5,6 +5,7 @@ use crate::chat::{accounts, handoff, lookup, outbox, reload, sample_day, upkeep}
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::dialogue::Prompts;
+use crate::domain::OTHER;
 use crate::egress::{Egress, NoTls};
 use crate::nlu::{self, IntentExamples, Nlu};
 use crate::secret::Secrets;
@@ -180,14 +181,17 @@ async fn serve_metrics(app: &Shared, address: SocketAddr) -> Result<(), Error> {
     Ok(())
 }
 
-/// What the intent classifier learns from: the example phrases of every intent.
+/// What the intent classifier learns from: the example phrases of every intent, what was heard beside them, and
+/// what means none of the intents.
 #[must_use]
 pub fn intent_examples(prompts: &Prompts) -> Vec<IntentExamples> {
-    prompts
-        .intents()
-        .iter()
-        .map(|intent| IntentExamples { name: intent.name.clone(), phrases: intent.examples.clone() })
-        .collect()
+    let examples = |name: &str, phrases: &[String]| IntentExamples {
+        name: name.to_owned(),
+        phrases: phrases.to_vec(),
+        heard: prompts.heard(name).to_vec(),
+    };
+    let known = prompts.intents().iter().map(|intent| examples(&intent.name, &intent.examples));
+    known.chain((!prompts.heard(OTHER).is_empty()).then(|| examples(OTHER, &[]))).collect()
 }
 
 async fn open_store(config: &Config, clock: Clock) -> Result<Store, Error> {

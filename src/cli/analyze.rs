@@ -251,7 +251,8 @@ mod tests {
 
     #[test]
     fn each_text_gives_one_line_in_order() {
-        let intents = [IntentExamples { name: "hours".to_owned(), phrases: vec!["when are you open".to_owned()] }];
+        let phrases = vec!["when are you open".to_owned()];
+        let intents = [IntentExamples { name: "hours".to_owned(), phrases, heard: Vec::new() }];
         let nlu = Reader::start(RULES, &intents).unwrap();
         let input: Vec<Result<String>> = (0..150).map(|at| Ok(format!("when are you open, number {at}"))).collect();
         let mut output = Vec::new();

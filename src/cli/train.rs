@@ -1,8 +1,8 @@
 //! `candor train`: makes a model folder from an encoder and data, adapts one to a user's labels, or
 //! measures one.
 
-use crate::nlu::bert::{self, embed, examples, fit_key, load_encoder, load_heads, load_reference};
-use crate::nlu::bundle::{self, Bundle, ENCODER, HEADS, Section};
+use crate::nlu::bert::{self, Example, embed, examples, fit_key, load_encoder, load_heads, load_reference};
+use crate::nlu::bundle::{self, Bundle, ENCODER, HEADS, Section, WISHES};
 use crate::nlu::encoder::MOOD_LAYERS;
 use crate::nlu::heads::{Dense, Heads};
 use crate::nlu::phrases::Phrases;
@@ -13,7 +13,7 @@ use crate::train::cache::Cache;
 use crate::train::network::{HEADS as HEAD_SIZES, Shape};
 use crate::train::recipe::Folders;
 use crate::train::tune::Settings;
-use crate::train::{convert, corpus, counterfactual, evaluate, labels, recipe, smoothing};
+use crate::train::{convert, corpus, counterfactual, evaluate, labels, recipe, smoothing, wishes};
 use anyhow::{Context, Result};
 use candle_core::Tensor;
 use sha2::{Digest, Sha256};
@@ -37,7 +37,7 @@ pub struct Args {
     #[arg(long, default_value = "models/support-minilm")]
     pub out: PathBuf,
     /// Folder with the public data sets, one folder each
-    #[arg(long, required_unless_present_any = ["phrases", "labels"])]
+    #[arg(long, required_unless_present_any = ["phrases", "labels", "wishes"])]
     pub data: Option<PathBuf>,
     /// Folder with our own support dialogues and posts
     #[arg(long, default_value = "models/data")]
@@ -79,6 +79,9 @@ pub struct Args {
     /// and keep both in --out, so that the server starts sooner
     #[arg(long, conflicts_with_all = ["heads", "encoder", "labels", "evaluate"])]
     pub phrases: bool,
+    /// Train the reader of wishes for a person alone, on wishes.jsonl in --corpus: seconds
+    #[arg(long, conflicts_with_all = ["heads", "encoder", "labels", "evaluate", "phrases"])]
+    pub wishes: bool,
     /// With --phrases: the folder of the prompts, instead of the built-in ones
     #[arg(long, requires = "phrases")]
     pub prompts: Option<PathBuf>,
@@ -91,6 +94,9 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     if args.phrases {
         return remember_phrases(args);
+    }
+    if args.wishes {
+        return fit_wishes(args);
     }
     std::fs::create_dir_all(&args.work).with_context(|| format!("cannot make {}", args.work.display()))?;
     if let Some(file) = &args.labels {
@@ -196,19 +202,36 @@ fn change<T>(args: &Args, change: impl FnOnce(&Cache, &mut Heads, &mut Section) 
 fn remember_phrases(args: &Args) -> Result<()> {
     let prompts = prompt_files::load(args.prompts.as_deref())?;
     let intents = intent_examples(&prompts);
-    let phrases: Vec<(String, usize)> = intents.iter().enumerate().flat_map(examples).collect();
-    let phrases: Vec<&str> = phrases.iter().map(|(text, _)| text.as_str()).collect();
+    let (heard, written): (Vec<Example>, Vec<Example>) =
+        intents.iter().enumerate().flat_map(examples).partition(|example| example.heard);
     let mut bundle = Bundle::read(&args.out)?;
     let encoder = load_encoder(&mut bundle, (Engine::default(), args.threads))?;
-    let embeddings = embed(&encoder, &phrases)?;
-    let remembered: Vec<(&str, Vec<f32>)> = phrases.into_iter().zip(embeddings).collect();
+    let read = |examples: Vec<Example>| -> Result<Vec<(String, Vec<f32>)>> {
+        let texts: Vec<String> = examples.into_iter().map(|example| example.text).collect();
+        let meanings = embed(&encoder, &texts.iter().map(String::as_str).collect::<Vec<_>>())?;
+        Ok(texts.into_iter().zip(meanings).collect())
+    };
+    let (written, heard) = (read(written)?, read(heard)?);
     // Written and read back before the fit, which is to be that of a start: on meanings that were rounded.
-    Phrases::write(&args.out, &bundle.encoder, &remembered, None)?;
-    let known = Phrases::read(&args.out, &bundle.encoder);
+    Phrases::write_heard(&args.out, &bundle.encoder, &heard)?;
+    Phrases::write(&args.out, &bundle.encoder, &written, None)?;
     let key = fit_key(&bundle.encoder, &intents);
-    let fit = bert::fit((&encoder, 1), &intents, &known, &key)?.fitted();
-    Phrases::write(&args.out, &bundle.encoder, &remembered, Some((&key, &fit)))?;
-    println!("{} phrases and the fit on them are remembered in {}", remembered.len(), args.out.display());
+    let fit = bert::fit((&encoder, 1), &intents, (&args.out, &bundle.encoder), &key)?.fitted();
+    Phrases::write(&args.out, &bundle.encoder, &written, Some((&key, &fit)))?;
+    let (written, heard) = (written.len(), heard.len());
+    println!("{written} phrases, {heard} heard messages and the fit on them are remembered in {}", args.out.display());
+    Ok(())
+}
+
+/// Fits the reader of wishes, seals the folder, and prints what readers find of writers that they never saw.
+fn fit_wishes(args: &Args) -> Result<()> {
+    let sentences = wishes::read(&args.corpus)?;
+    let reader = wishes::fit(&sentences.iter().collect::<Vec<_>>())?;
+    let file = args.out.join(WISHES);
+    std::fs::write(&file, reader.bytes()?).with_context(|| format!("cannot write {}", file.display()))?;
+    bundle::seal(&args.out)?;
+    println!("{}", Bundle::read(&args.out)?.version);
+    println!("{} sentences; {}", sentences.len(), wishes::figures(&sentences)?);
     Ok(())
 }
 

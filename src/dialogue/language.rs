@@ -21,10 +21,14 @@ use serde::Serialize;
 
 /// Code of the reason for an offer because of the language.
 pub(super) const REASON: &str = "language";
+/// Code of the reason for a person who was asked for.
+pub(super) const REQUEST: &str = "request_human";
 /// So many other words around "are you a bot?" may be a question of their own.
 const OTHER_WORDS: usize = 4;
 /// Longer texts are no slip of the finger away from a short wish.
 const MEND_WORDS: usize = 40;
+/// So many words of a language in a row are no accident of another one.
+const PHRASE_WORDS: usize = 3;
 /// Where something was taken out of a text.
 const GAP: &str = " # ";
 
@@ -125,8 +129,11 @@ struct Wish {
     language: String,
     /// None where all that looked like a wish was something else.
     what: Option<What>,
-    /// The words that say it, in plain form.
+    /// The words that say it, in plain form; empty where no pattern knew them.
     words: String,
+    /// Its probability, where the reader of wishes saw it and no pattern.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probability: Option<f32>,
     /// Letters that the language's patterns know.
     #[serde(skip)]
     known: usize,
@@ -171,7 +178,14 @@ impl Language {
         let person = first(&self.ask, &rest, found).map(|words| words.trim().to_owned());
         known += person.as_ref().map_or(0, String::len);
         let what = person.as_ref().map(|_| What::Person).or(bot.as_ref().map(|_| What::Bot));
-        Some(Wish { language: self.code.clone(), what, words: person.or(bot).unwrap_or_default(), known, rest })
+        Some(Wish {
+            language: self.code.clone(),
+            what,
+            words: person.or(bot).unwrap_or_default(),
+            probability: None,
+            known,
+            rest,
+        })
     }
 }
 
@@ -189,26 +203,71 @@ pub(super) fn hear(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts, hits
     let languages = prompts.languages();
     let text = plain(turn.text);
     let known = analysis.language.as_deref().filter(|code| languages.supported.iter().any(|own| own == code));
-    // In a text that is surely in a language of the bot's, a few foreign words are no wish.
-    let most = |wish: &Wish| known.is_none_or(|code| wish.language == code || wish.known * 3 >= text.len() * 2);
+    // In a text that is surely in a language of the bot's, one or two foreign words are no wish; neighbours share
+    // so many words that a language can be mistaken, but no phrase.
+    let is_phrase = |wish: &Wish| wish.words.split(' ').count() >= PHRASE_WORDS;
+    let most = |wish: &Wish| {
+        known.is_none_or(|code| wish.language == code || is_phrase(wish) || wish.known * 3 >= text.len() * 2)
+    };
     let own = |wish: &Wish| known.is_none_or(|code| wish.language == code);
     let wish = languages.wish(&text).filter(most).or_else(|| languages.mended_wish(&text).filter(own));
-    let code = "request_human";
+    let foreign = analysis.language.clone().filter(|code| !turn.button && !languages.supported.contains(code));
+    if let Some(asked) = bot_question(analysis, prompts, foreign.as_ref(), (wish.as_ref(), hits), &text) {
+        hits.retain(|hit| hit.reason != REQUEST);
+        return Heard { wish: Some(asked), foreign };
+    }
     match &wish {
-        Some(Wish { what: Some(What::Person), words, .. }) if hits.iter().all(|hit| hit.reason != code) => {
-            hits.push(Hit { rule: 0, reason: code.to_owned(), action: RuleAction::Handoff, words: words.clone() });
+        Some(Wish { what: Some(What::Person), words, .. }) if hits.iter().all(|hit| hit.reason != REQUEST) => {
+            hits.push(Hit { rule: 0, reason: REQUEST.to_owned(), action: RuleAction::Handoff, words: words.clone() });
         }
         Some(Wish { what: Some(What::Person), .. }) => {}
-        _ if hits.iter().any(|hit| hit.reason == code) => {
+        _ if hits.iter().any(|hit| hit.reason == REQUEST) => {
             let asked = wish.as_ref().map_or(&text, |wish| &wish.rest);
             let asked = languages.without_others(asked);
-            let still = asked == text || prompts.rules().search(&asked).0.iter().any(|hit| hit.reason == code);
-            hits.retain(|hit| hit.reason != code || still);
+            let still = asked == text || prompts.rules().search(&asked).0.iter().any(|hit| hit.reason == REQUEST);
+            hits.retain(|hit| hit.reason != REQUEST || still);
         }
         _ => {}
     }
-    let foreign = analysis.language.clone().filter(|code| !turn.button && !languages.supported.contains(code));
     Heard { wish, foreign }
+}
+
+/// A question about the bot that no pattern took for one, but the reader of wishes does. In a single sentence it
+/// goes before a pattern of `languages.toml` that saw a wish for a person, since the two share their words: "is there
+/// a person typing this?" Of several sentences, one may ask and another wish, and the wish goes first.
+fn bot_question(
+    analysis: &Analysis,
+    prompts: &Prompts,
+    foreign: Option<&String>,
+    (wish, hits): (Option<&Wish>, &[Hit]),
+    text: &str,
+) -> Option<Wish> {
+    let by_rule = hits.iter().any(|hit| hit.reason == REQUEST && hit.rule > 0);
+    let by_wish = wish.is_some_and(|wish| wish.what == Some(What::Person));
+    let probability = analysis.wish.map(|read| read.bot).filter(|bot| *bot >= prompts.policy().wish.bot)?;
+    let languages = prompts.languages();
+    let answers = |code: &&String| languages.get(code).is_some_and(|language| language.bot_answer.is_some());
+    let language = match (foreign, wish) {
+        _ if wish.is_some_and(|wish| wish.what == Some(What::Bot)) => return None,
+        _ if by_rule || (by_wish && !is_single_sentence(text)) => return None,
+        (Some(code), _) => Some(code).filter(answers),
+        (None, Some(wish)) => Some(&wish.language),
+        (None, None) => languages.supported.first(),
+    };
+    Some(Wish {
+        language: language?.clone(),
+        what: Some(What::Bot),
+        words: String::new(),
+        probability: Some(probability),
+        known: 0,
+        rest: text.to_owned(),
+    })
+}
+
+/// Whether nothing follows the end of a text's first sentence, in plain form.
+fn is_single_sentence(text: &str) -> bool {
+    const ENDS: [char; 3] = ['?', '!', '.'];
+    !text.trim_end_matches([' ', '?', '!', '.']).contains(ENDS)
 }
 
 /// A reading in a language that the bot does not speak: what it says of mood and intent means nothing.
@@ -247,6 +306,11 @@ pub(super) fn answer_to_offer(turn: &Turn<'_>, prompts: &Prompts) -> Option<bool
 }
 
 impl Heard {
+    /// Whether the text is surely in a language that the bot does not speak.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.foreign.is_some()
+    }
+
     /// The language of a question about the bot, if no person was asked for as well.
     fn bot_question(&self) -> Option<&Wish> {
         self.wish.as_ref().filter(|wish| wish.what == Some(What::Bot))
@@ -263,7 +327,7 @@ impl Heard {
             Meaning::Accept | Meaning::Decline(_) | Meaning::Both(..) => return,
             Meaning::Intent(name) if *name == languages.bot_intent => return,
             Meaning::Intent(name) => match kind(name) {
-                Some((IntentKind::Safety | IntentKind::Legal, _)) => return,
+                Some((kind, _)) if kind.is_grave() => return,
                 Some((IntentKind::Answer, small_talk)) => !small_talk,
                 _ => false,
             },

@@ -24,6 +24,7 @@ mod recompute;
 pub mod render;
 mod reply;
 mod rules;
+mod signs;
 pub mod slots;
 mod state;
 pub mod summary;
@@ -169,6 +170,9 @@ pub fn decide(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> Decisi
     let unguessed = language::unguessed(analysis, &heard);
     let analysis = unguessed.as_ref().unwrap_or(analysis);
     let mood = self::mood(analysis, prompts.policy());
+    let read = analysis;
+    let without_signs = signs::take(read, &text, prompts, &mut hits);
+    let analysis = without_signs.as_ref().unwrap_or(read);
     let mut reading = reading::read(turn, &text, cues, analysis, prompts);
     heard.settle(&mut reading, prompts);
     let own = heard.candidate(turn, &reading, prompts);
@@ -194,7 +198,7 @@ pub fn decide(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> Decisi
     outcome.after.acknowledged.extend(tone.opening.iter().map(|opening| opening.template.clone()));
     let record = trace::Record {
         turn,
-        analysis,
+        analysis: read,
         prompts,
         hits: &hits,
         heard: &heard,

@@ -5,9 +5,11 @@
 
 mod direction;
 mod evidence;
+mod wish;
 
 pub use direction::{Direction, Field, THRESHOLDS, Threshold};
 pub use evidence::{AbusePolicy, CustomerPolicy, ExplainPolicy, RatingPolicy, RepeatContactPolicy, ShoutingPolicy};
+pub use wish::WishPolicy;
 
 use crate::domain::Customer;
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,9 @@ pub struct Policy {
     pub intent_rules: IntentPolicy,
     /// Accepting an intent of a message that leans on the answer before it.
     pub follow_up: FollowUpPolicy,
+    /// What the reader of wishes leads to.
+    #[serde(default)]
+    pub wish: WishPolicy,
     /// When frustration offers a person.
     pub frustration: FrustrationPolicy,
     /// What shouting adds to frustration.
@@ -184,6 +189,7 @@ pub(super) struct RawPolicy {
     intent: RawIntent,
     intent_rules: RawIntent,
     follow_up: RawFollowUp,
+    wish: wish::RawWish,
     frustration: RawFrustration,
     shouting: evidence::RawShouting,
     abuse: evidence::RawAbuse,
@@ -321,6 +327,7 @@ impl RawPolicy {
             intent: model,
             intent_rules: rules,
             follow_up,
+            wish: self.wish.check(faults),
             frustration,
             shouting,
             abuse,

@@ -5,6 +5,7 @@
 
 mod churn;
 mod headers;
+mod heard;
 mod hours;
 mod intents;
 mod languages;
@@ -48,6 +49,7 @@ pub struct Prompts {
     version: String,
     business: Business,
     intents: Vec<Intent>,
+    heard: heard::Heard,
     by_name: BTreeMap<String, usize>,
     by_title: BTreeMap<String, usize>,
     slots: BTreeMap<String, Slot>,
@@ -222,6 +224,12 @@ impl Prompts {
         Err(PromptErrors(faults.into_iter().map(|(span, reason)| source.error(&span, reason)).collect()))
     }
 
+    /// What customers were heard to write that means the intent of this name, or none of them under [`OTHER`].
+    #[must_use]
+    pub fn heard(&self, intent: &str) -> &[String] {
+        self.heard.get(intent).map_or(&[], Vec::as_slice)
+    }
+
     /// How the bot speaks to whom.
     #[must_use]
     pub fn tone(&self) -> &ToneTexts {
@@ -305,6 +313,7 @@ fn read(files: &BTreeMap<String, String>, faults: &mut Faults) -> Option<Prompts
         of_tasks.iter().flat_map(|parsed| parsed.raw.keys()).map(|name| name.get_ref().as_str()).collect();
     let known = intents::Known { lookups: &lookup_names, tasks: &task_names };
     let intents = intents::check(&of_intents, &constants, &known, faults);
+    let heard = heard::check(files, &intents, faults);
     for name in lookups.raw.keys() {
         let of_intent = intents.iter().any(|intent| intent.lookup.as_ref() == Some(name.get_ref()));
         let of_slot = slots.raw.values().any(|slot| slot.listed_by() == Some(name.get_ref()));
@@ -329,9 +338,15 @@ fn read(files: &BTreeMap<String, String>, faults: &mut Faults) -> Option<Prompts
         None => BTreeMap::new(),
     };
     let hours = business.raw.hours.is_some();
-    let (reasons, handoff) =
-        replies::check_handoff(handoff.source, &handoff.raw, &rules.raw.reasons(), hours, &constants, faults);
+    let mut given = rules.raw.reasons();
+    given.extend(intents.iter().filter_map(|intent| intent.kind.reason()).map(|reason| (reason, true)));
+    let (reasons, handoff) = replies::check_handoff(handoff.source, &handoff.raw, &given, hours, &constants, faults);
     let codes: Vec<&str> = reasons.keys().map(String::as_str).collect();
+    for intent in &intents {
+        if let Some(reason) = intent.kind.reason().filter(|reason| !codes.contains(reason)) {
+            faults.add_file(&intent.topic, format!("`{}` needs [reason.{reason}] in handoff.toml", intent.name));
+        }
+    }
     let churn = churn.map(|file| file.raw.check(file.source, (&codes, &intents, &checked_lookups), faults));
     let triggers = triggers.map(|file| file.raw.check(file.source, &checked_lookups, faults)).unwrap_or_default();
     let rules = rules.raw.check(rules.source, &codes, faults)?;
@@ -346,6 +361,7 @@ fn read(files: &BTreeMap<String, String>, faults: &mut Faults) -> Option<Prompts
         by_name: index(|intent| intent.name.clone()),
         by_title: index(|intent| normalise(&intent.title)),
         intents,
+        heard,
         slots,
         lookups: checked_lookups,
         tasks,
@@ -367,13 +383,16 @@ fn is_intent_file(name: &str) -> bool {
 
 fn check_names(files: &BTreeMap<String, String>, faults: &mut Faults) {
     let known = |name: &str| {
-        [&SINGLE_FILES[..], &OPTIONAL_FILES].concat().contains(&name) || is_intent_file(name) || name == "README.md"
+        [&SINGLE_FILES[..], &OPTIONAL_FILES].concat().contains(&name)
+            || is_intent_file(name)
+            || heard::intent_of(name).is_some()
+            || name == "README.md"
     };
     for name in files.keys().filter(|name| !known(name)) {
         faults.add_file(
             name,
             format!(
-                "unknown file; known are {}, {}, intents/*.toml and README.md",
+                "unknown file; known are {}, {}, intents/*.toml, heard/*.txt and README.md",
                 SINGLE_FILES.join(", "),
                 OPTIONAL_FILES.join(", ")
             ),

@@ -307,13 +307,14 @@ impl Context<'_> {
         self.prompts.intent(name).is_some_and(|intent| intent.kind.hard_reason().is_some())
     }
 
-    /// An intent that leads to a person needs a nearer example and more probability than one that
-    /// leads to an answer: a person offered because of a misread story helps nobody.
+    /// An intent that leads to a person, or to a no with the offer of one, needs a nearer example and more
+    /// probability than one that leads to an answer: a person offered because of a misread story helps nobody.
     fn is_sound(&self, score: &IntentScore) -> bool {
         let gates = gates(self.analysis, self.prompts.policy());
         let near = score.similarity >= gates.hard_similarity;
         let likely = score.probability >= gates.hard_offer_probability;
-        !self.leads_to_person(&score.name) || (near && likely)
+        let excluded = self.prompts.intent(&score.name).is_some_and(|intent| intent.kind == IntentKind::Excluded);
+        !(excluded || self.leads_to_person(&score.name)) || (near && likely)
     }
 
     /// "Did you mean" only makes sense between two questions. Pleasantries and short answers step
@@ -327,7 +328,7 @@ impl Context<'_> {
                 Some((IntentKind::Answer | IntentKind::Excluded, false) | (IntentKind::RequestHuman, _))
             )
         };
-        let grave = |name: &str| matches!(kind(name), Some((IntentKind::Safety | IntentKind::Legal, _)));
+        let grave = |name: &str| kind(name).is_some_and(|(kind, _)| kind.is_grave());
         match (asks(first) || grave(first), asks(second)) {
             (true, true) if !grave(first) => Meaning::Either(first.to_owned(), second.to_owned()),
             (true, _) => Meaning::Intent(first.to_owned()),

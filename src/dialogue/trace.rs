@@ -3,7 +3,7 @@
 //! ```json
 //! { "prompts": "version", "state": "bot", "button": false, "customer": { .. }, "by": "soft_reasons",
 //!   "before": { what the bot remembered },
-//!   "analysis": { source, version, sentiment, frustration, language, intents, emotions: strongest first },
+//!   "analysis": { source, version, sentiment, frustration, language, intents, wish: { person, bot }, emotions: strongest first },
 //!   "rules": { "checked": 9, "hits": [{ rule, reason, action, words }] }, "cues": ["affirm"],
 //!   "heard": { wish: { language, what, words }, foreign: "de" },
 //!   "meaning": { "how": "gates", "verdict": "known", "intents": ["delivery_time"] },
@@ -24,7 +24,7 @@ use super::rules::Hit;
 use super::understanding::Understanding;
 use super::{Outcome, Tone, Turn, understand};
 use crate::domain::analysis::EMOTIONS;
-use crate::domain::{Analysis, Evidence, Gist, IntentScore, Sentiment};
+use crate::domain::{Analysis, Evidence, Gist, IntentScore, Sentiment, Wish};
 use serde_json::{Value, json};
 
 /// Everything seen on the way to a decision.
@@ -114,6 +114,7 @@ fn read(turn: &Turn<'_>, analysis: &Analysis, prompts: &Prompts) -> Value {
             "language": analysis.language,
             "intents": analysis.intents,
             "sentences": analysis.sentences,
+            "wish": analysis.wish,
             "alone": analysis.evidence.as_ref().map(|seen| seen.alone),
             "gist": analysis.evidence.as_ref().map(|seen| Gist::new(&seen.meaning)),
             "emotions": emotions.iter().map(|(name, score)| json!({"name": name, "probability": score})).collect::<Vec<_>>(),
@@ -173,6 +174,7 @@ pub(super) fn rounded(analysis: &Analysis) -> Analysis {
         trust: round(analysis.trust),
         supported: analysis.supported,
         sentences: analysis.sentences.iter().map(|sentence| sentence.iter().map(rounded_score).collect()).collect(),
+        wish: analysis.wish.map(|wish| Wish { person: round(wish.person), bot: round(wish.bot) }),
         // What is remembered of it is rounded as well, so that it can be stored.
         evidence: analysis.evidence.as_ref().map(|seen| Evidence { alone: round(seen.alone), ..seen.clone() }),
     }

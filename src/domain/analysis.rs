@@ -57,6 +57,9 @@ pub struct Sentiment {
     pub positive: f32,
 }
 
+/// What stands for messages that mean none of the intents; no intent has this name.
+pub const OTHER: &str = "other";
+
 /// How well one intent fits a text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IntentScore {
@@ -67,6 +70,15 @@ pub struct IntentScore {
     /// Cosine similarity to the intent's nearest example phrase, -1 to 1. Low for every intent
     /// when a text is about something else altogether. Rules put word overlap (0 to 1) here.
     pub similarity: f32,
+}
+
+/// How likely two things are that customers say in any language.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Wish {
+    /// Probability that a person is asked for, 0 to 1.
+    pub person: f32,
+    /// Probability that it is asked whether a machine is talking, and nobody is asked for, 0 to 1.
+    pub bot: f32,
 }
 
 /// One text, read.
@@ -98,6 +110,10 @@ pub struct Analysis {
     /// story around a question can hide it from a reading of the whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sentences: Vec<Vec<IntentScore>>,
+    /// The wish for a person and the question about the bot, whatever the language; none where no reader
+    /// of them is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wish: Option<Wish>,
     /// What a reading in context starts from; none from rules.
     #[serde(skip)]
     pub evidence: Option<Evidence>,
@@ -132,6 +148,7 @@ impl Analysis {
             intents: Vec::new(),
             trust: 0.0,
             sentences: Vec::new(),
+            wish: None,
             evidence: None,
         }
     }

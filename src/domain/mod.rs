@@ -17,7 +17,7 @@ pub mod time;
 pub mod turn;
 
 pub use agent::{Agent, Presence, Role};
-pub use analysis::{Analysis, Evidence, IntentScore, Sentiment, Source};
+pub use analysis::{Analysis, Evidence, IntentScore, OTHER, Sentiment, Source, Wish};
 pub use churn::{Band, ChurnRisk, ChurnSignal};
 pub use context::{Context, EarlierTurn, Gist};
 pub use conversation::{Conversation, State};

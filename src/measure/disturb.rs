@@ -3,7 +3,7 @@
 //!
 //! Knows characters and a keyboard; must not know what a text says.
 
-use crate::train::random::Random;
+use crate::random::Random;
 
 /// Rows of a QWERTY keyboard; keys beside each other in a row, and above one another, are near.
 const KEYBOARD: [&str; 3] = ["qwertyuiop", "asdfghjkl", "zxcvbnm"];

@@ -14,7 +14,7 @@ use crate::nlu::bundle::Bundle;
 use crate::nlu::encoder::{Encoder, Engine};
 use crate::nlu::intent::{IntentMatcher, Phrase, TRUSTED};
 use crate::nlu::spelling::Spelling;
-use crate::train::random::Random;
+use crate::random::Random;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
 use std::collections::{BTreeSet, HashMap};
@@ -206,7 +206,8 @@ pub fn measure(models: &Path, options: &Options, progress: impl Fn(usize, usize)
         let phrases = drawn.into_iter().map(|row| (train[row].clone(), owners[row]));
         let phrases: Vec<(String, usize)> = phrases.chain(named.iter().cloned().zip(0..)).collect();
         let spelling = Spelling::learn(phrases.iter().map(|(text, _)| text.as_str()));
-        let phrase = |(text, intent): (String, usize)| Phrase { meaning: meanings.of(&text), text, intent };
+        let phrase =
+            |(text, intent): (String, usize)| Phrase { meaning: meanings.of(&text), text, intent, heard: false };
         let matcher = IntentMatcher::fit(names.clone(), &phrases.into_iter().map(phrase).collect::<Vec<_>>())?;
         let mut ask_all = |test: &[String], foreign: &[String]| -> Result<Figures> {
             let (test, foreign) = (meanings.mended(test, &spelling)?, meanings.mended(foreign, &spelling)?);
@@ -329,6 +330,7 @@ mod tests {
             text: String::new(),
             meaning: axis(x, y),
             intent: usize::from(at > 1),
+            heard: false,
         };
         let phrases = [(1.0, 0.0), (0.8, 0.6), (0.0, 1.0), (-0.6, 0.8)].into_iter().enumerate().map(phrase);
         let matcher = IntentMatcher::fit(names.clone(), &phrases.collect::<Vec<_>>()).unwrap();

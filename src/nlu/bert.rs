@@ -19,7 +19,7 @@ use crate::domain::analysis::EMOTIONS;
 use crate::domain::{Analysis, Context, Evidence, Sentiment, Source};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A loaded model folder.
 pub(crate) struct Bert {
@@ -85,6 +85,7 @@ impl Bert {
             intents: ranking.intents,
             trust: ranking.trust,
             sentences: Vec::new(),
+            wish: None,
             evidence: Some(Evidence { score: reading.frustration, cues: cues.to_vec(), meaning, alone }),
         };
         if supported { analysis } else { unguessed(analysis) }
@@ -139,8 +140,8 @@ impl Model for Bert {
     }
 
     fn fit(&self, intents: &[IntentExamples]) -> Result<Option<IntentMatcher>, ModelError> {
-        let known = Phrases::read(&self.folder, &self.digest);
-        let fitted = fit((&self.encoder, self.threads), intents, &known, &fit_key(&self.digest, intents));
+        let key = fit_key(&self.digest, intents);
+        let fitted = fit((&self.encoder, self.threads), intents, (&self.folder, &self.digest), &key);
         fitted.map(Some).map_err(|error| ModelError(error.to_string()))
     }
 }
@@ -178,29 +179,44 @@ pub(crate) fn load_heads(bundle: &mut Bundle, encoder: &Encoder) -> Result<Heads
     Heads::from_tensors(heads, encoder.mood_width()).map_err(|reason| bundle.refuse(HEADS, reason))
 }
 
-/// Fits the intents on their phrases and names; `known` spares computing the meanings that are
-/// remembered, and the fit itself if it is remembered under `key`. So many threads share the meanings that are not.
+/// Fits the intents on their phrases and names. What is remembered in a folder for the encoder with this digest
+/// spares computing the meanings, and the fit itself if it is remembered under `key`. So many threads share the
+/// meanings that are not.
 pub(crate) fn fit(
-    (encoder, threads): (&Encoder, usize),
+    encoder: (&Encoder, usize),
     intents: &[IntentExamples],
-    known: &Phrases,
+    (folder, digest): (&Path, &str),
     key: &str,
 ) -> Result<IntentMatcher, EncodeError> {
     let names = || intents.iter().map(|intent| intent.name.clone()).collect();
-    let examples: Vec<(String, usize)> = intents.iter().enumerate().flat_map(examples).collect();
-    let missing = examples.iter().map(|(text, _)| text.as_str()).filter(|text| known.get(text).is_none());
-    let mut computed = embed_on(threads, encoder, &missing.collect::<Vec<_>>())?.into_iter();
-    let phrase = |(text, intent): (String, usize)| {
-        let meaning = known.get(&text).map(<[f32]>::to_vec).or_else(|| computed.next())?;
-        Some(Phrase { text, meaning, intent })
+    let examples = |heard: bool| {
+        intents.iter().enumerate().flat_map(examples).filter(move |example| example.heard == heard).collect()
     };
-    let phrases: Vec<Phrase> = examples.into_iter().filter_map(phrase).collect();
+    let known = Phrases::read(folder, digest);
+    let mut phrases = understand(encoder, examples(false), &known)?;
+    // What was heard is in a fit that is remembered.
     if let Some(fit) = known.fit(key)
         && let Some(matcher) = IntentMatcher::restore(names(), &phrases, fit)?
     {
         return Ok(matcher);
     }
+    phrases.extend(understand(encoder, examples(true), &Phrases::read_heard(folder, digest))?);
     Ok(IntentMatcher::fit(names(), &phrases)?)
+}
+
+/// Examples with their meanings, remembered or computed.
+fn understand(
+    (encoder, threads): (&Encoder, usize),
+    examples: Vec<Example>,
+    known: &Phrases,
+) -> Result<Vec<Phrase>, EncodeError> {
+    let missing = examples.iter().map(|example| example.text.as_str()).filter(|text| !known.has(text));
+    let mut computed = embed_on(threads, encoder, &missing.collect::<Vec<_>>())?.into_iter();
+    let phrase = |Example { text, intent, heard }: Example| {
+        let meaning = known.get(&text).or_else(|| computed.next())?;
+        Some(Phrase { text, meaning, intent, heard })
+    };
+    Ok(examples.into_iter().filter_map(phrase).collect())
 }
 
 /// Digest of all that a fit depends on: the method, the encoder's digest, and the intents with their phrases, in
@@ -216,16 +232,29 @@ pub(crate) fn fit_key(encoder: &str, intents: &[IntentExamples]) -> String {
     add(encoder);
     for intent in intents {
         add(&intent.name);
-        add(&intent.phrases.len().to_string());
-        intent.phrases.iter().for_each(|phrase| add(phrase));
+        for texts in [&intent.phrases, &intent.heard] {
+            add(&texts.len().to_string());
+            texts.iter().for_each(|text| add(text));
+        }
     }
     hex(&digest.finalize())
 }
 
-/// An intent's phrases and, as one more, its name in words; none of an intent without phrases.
-pub(crate) fn examples((index, intent): (usize, &IntentExamples)) -> Vec<(String, usize)> {
-    let name = (!intent.phrases.is_empty()).then(|| name_in_words(&intent.name));
-    intent.phrases.iter().cloned().chain(name).map(|text| (text, index)).collect()
+/// A text that an intent is learnt from.
+pub(crate) struct Example {
+    /// The text.
+    pub(crate) text: String,
+    /// Index of its intent.
+    pub(crate) intent: usize,
+    /// Whether it was heard, not written for the intent.
+    pub(crate) heard: bool,
+}
+
+/// An intent's phrases and, as one more, its name in words (none of an intent without phrases), and what was heard.
+pub(crate) fn examples((intent, all): (usize, &IntentExamples)) -> Vec<Example> {
+    let name = (!all.phrases.is_empty()).then(|| name_in_words(&all.name));
+    let written = all.phrases.iter().cloned().chain(name).map(|text| Example { text, intent, heard: false });
+    written.chain(all.heard.iter().cloned().map(|text| Example { text, intent, heard: true })).collect()
 }
 
 /// `card_arrival` as `card arrival`.

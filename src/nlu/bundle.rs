@@ -6,6 +6,7 @@
 //! encoder.safetensors  the transformer, int8 rows
 //! heads.safetensors    the trained heads, f32
 //! tokenizer.json       WordPiece, or SentencePiece's Unigram
+//! wishes.safetensors   the reader of wishes for a person, int8; may be missing
 //! manifest.json        SHA-256 of each file above
 //! ```
 //! Knows files and labels; runs nothing.
@@ -31,6 +32,8 @@ pub(crate) const ENCODER: &str = "encoder.safetensors";
 pub(crate) const HEADS: &str = "heads.safetensors";
 /// Tokenizer.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
+/// Weights of the reader of wishes, where there is one.
+pub(crate) const WISHES: &str = "wishes.safetensors";
 /// Check sums.
 pub(crate) const MANIFEST: &str = "manifest.json";
 /// Class order of the sentiment head.
@@ -167,7 +170,9 @@ impl Bundle {
         }
         let mut contents = BTreeMap::new();
         let mut all = Sha256::new();
-        for file in FILES {
+        // What the manifest does not list is not served, as no digest vouches for it.
+        let wishes = manifest.files.contains_key(WISHES).then_some(WISHES);
+        for file in FILES.into_iter().chain(wishes) {
             let listed = manifest.files.get(file).ok_or_else(|| refuse(MANIFEST, format!("does not list {file}")))?;
             let bytes = load(file)?;
             let digest = hex(&Sha256::digest(&bytes));
@@ -184,7 +189,7 @@ impl Bundle {
         Ok(Self { bert, section, version, encoder, contents, folder: folder.to_owned() })
     }
 
-    /// The content of one of [`FILES`].
+    /// The content of one of [`FILES`], or of [`WISHES`]; empty where that is not there.
     pub(crate) fn content(&self, file: &str) -> &[u8] {
         self.contents.get(file).map_or(&[], Vec::as_slice)
     }
@@ -264,7 +269,8 @@ pub(crate) fn write_section(folder: &Path, section: &Section) -> std::io::Result
 /// Writes the manifest over the files that are in `folder` now.
 pub(crate) fn seal(folder: &Path) -> std::io::Result<()> {
     let mut files = BTreeMap::new();
-    for file in FILES {
+    let wishes = folder.join(WISHES).is_file().then_some(WISHES);
+    for file in FILES.into_iter().chain(wishes) {
         files.insert(file.to_owned(), hex(&Sha256::digest(std::fs::read(folder.join(file))?)));
     }
     let mut text = serde_json::to_string_pretty(&Manifest { format: FORMAT, files })?;

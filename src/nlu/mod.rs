@@ -12,8 +12,10 @@ pub(crate) mod bert;
 pub(crate) mod bundle;
 pub(crate) mod context;
 pub(crate) mod encoder;
+pub(crate) mod examples;
 pub(crate) mod explain;
 pub(crate) mod heads;
+mod hidden;
 pub(crate) mod identity;
 pub(crate) mod intent;
 mod intents;
@@ -36,6 +38,7 @@ pub(crate) mod tests;
 pub(crate) mod tokenize;
 pub(crate) mod transformer;
 pub(crate) mod weights;
+pub(crate) mod wish;
 pub(crate) mod wording;
 pub(crate) mod worker;
 
@@ -57,6 +60,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
+use wish::Wishes;
 use worker::{Desk, Health, Job};
 
 /// Longest part of a text that is read, in bytes; the model's own limit of tokens is lower.
@@ -66,13 +70,15 @@ const PROBE: &str = "Where is my order?";
 /// How long the probe waits.
 const PROBE_DEADLINE: Duration = Duration::from_secs(2);
 
-/// One intent as the classifier needs it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One intent as the classifier needs it, or under the name [`crate::domain::OTHER`] what means none of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IntentExamples {
     /// The intent's name, returned in `IntentScore`.
     pub name: String,
     /// Things that people say when they mean it; ten or more work well.
     pub phrases: Vec<String>,
+    /// Messages that were heard and mean it; hundreds help, and none is needed.
+    pub heard: Vec<String>,
 }
 
 /// How to start.
@@ -156,6 +162,7 @@ struct Shared {
     load_ms: u64,
     reason: Option<String>,
     section: Option<Section>,
+    wishes: Option<Wishes>,
     recent: Recent,
 }
 
@@ -197,6 +204,7 @@ impl Nlu {
                 load_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
                 reason: opened.reason,
                 section: opened.section,
+                wishes: opened.wishes,
                 recent: Recent::default(),
             }),
         })
@@ -246,9 +254,15 @@ impl Nlu {
         match tokio::time::timeout(deadline, answer).await {
             // A reader that finds a job too late drops it, perhaps before this side's timer ends.
             Ok(Err(_)) if Instant::now() >= end => Err(Error::Late),
-            Ok(answer) => single(answer),
+            Ok(answer) => single(answer).map(|analysis| self.with_wish(text, analysis)),
             Err(_) => Err(Error::Late),
         }
+    }
+
+    /// A reading with the wish for a person, which has a reader of its own: one for every language, and for what
+    /// keyword rules read as well.
+    fn with_wish(&self, text: &str, analysis: Analysis) -> Analysis {
+        Analysis { wish: self.shared.wishes.as_ref().map(|wishes| wishes.analyze(cut(text))), ..analysis }
     }
 
     /// Reads one text with the model, or with the rules if that fails for any reason.
@@ -259,7 +273,7 @@ impl Nlu {
                 tracing::warn!(%error, "rules read a text in the model's place");
                 metrics::counter!(telemetry::FALLBACKS, "reason" => error.code()).increment(1);
                 metrics::counter!(telemetry::READINGS, "by" => "rules").increment(1);
-                intents.rules().analyze(cut(text))
+                self.with_wish(text, intents.rules().analyze(cut(text)))
             }
         }
     }
@@ -310,7 +324,7 @@ impl Nlu {
         for answer in answers {
             all.extend(answer.blocking_recv().map_err(|_| Error::Stopped)??);
         }
-        Ok(all)
+        Ok(texts.iter().zip(all).map(|(text, analysis)| self.with_wish(text, analysis)).collect())
     }
 
     /// What reads now, and whether its last run succeeded.

@@ -1,8 +1,9 @@
 //! What a model is, and opening the right one.
 
 use super::bert::Bert;
-use super::bundle::{Bundle, BundleError, Section};
+use super::bundle::{Bundle, BundleError, Section, WISHES};
 use super::intent::IntentMatcher;
+use super::wish::Wishes;
 use super::{Engine, IntentExamples, Intents};
 use crate::domain::Analysis;
 use std::path::Path;
@@ -53,6 +54,8 @@ pub(crate) struct Opened {
     pub(crate) reason: Option<String>,
     /// How the model describes itself, none for rules.
     pub(crate) section: Option<Section>,
+    /// Reads wishes for a person, whoever reads the rest.
+    pub(crate) wishes: Option<Wishes>,
 }
 
 /// Opens the model folder; a folder that is not there gives the rules.
@@ -60,8 +63,13 @@ pub(crate) struct Opened {
 /// # Errors
 /// A folder that is there but damaged or foreign: serving on rules instead would hide it.
 pub(crate) fn open(folder: Option<&Path>, engine: (Engine, usize)) -> Result<Opened, BundleError> {
-    let stand_in =
-        |reason: String| Opened { model: Box::new(Keywords), version: None, reason: Some(reason), section: None };
+    let stand_in = |reason: String| Opened {
+        model: Box::new(Keywords),
+        version: None,
+        reason: Some(reason),
+        section: None,
+        wishes: None,
+    };
     let Some(folder) = folder else {
         return Ok(stand_in("no model folder is set".to_owned()));
     };
@@ -69,10 +77,14 @@ pub(crate) fn open(folder: Option<&Path>, engine: (Engine, usize)) -> Result<Ope
         Err(BundleError::Missing(path)) => Ok(stand_in(format!("no model at {}", path.display()))),
         Err(refused) => Err(refused),
         Ok(bundle) => {
+            let wishes = match bundle.content(WISHES) {
+                [] => None,
+                bytes => Some(Wishes::read(bytes).map_err(|reason| bundle.refuse(WISHES, reason))?),
+            };
             let bert = Bert::load(bundle, engine)?;
             let version = Some(bert.version().to_owned());
             let section = Some(bert.section().clone());
-            Ok(Opened { model: Box::new(bert), version, reason: None, section })
+            Ok(Opened { model: Box::new(bert), version, reason: None, section, wishes })
         }
     }
 }

@@ -1,7 +1,8 @@
-//! The two regressions behind intents: a multinomial one over thousands of phrases, on candle, and
-//! a logistic one over a few numbers. Knows vectors and classes, not texts.
+//! The two regressions behind intents: a multinomial one over thousands of phrases, on candle, with a hidden layer
+//! below it where there are enough of them, and a logistic one over a few numbers. Knows vectors and classes, not texts.
 
 use super::heads::{dot, sigmoid};
+use super::hidden;
 use candle_core::{D, DType, Device, Error, Result, Tensor};
 use encoder::Table;
 
@@ -15,31 +16,82 @@ const BIAS: f32 = 0.1;
 /// Steps of the power iteration that finds the loss's curvature.
 const CURVATURE_STEPS: usize = 15;
 
-/// One weight row and one bias per class.
+/// Weights of inputs and biases, ready to be multiplied.
+struct Rows {
+    weights: Table,
+    bias: Vec<f32>,
+}
+
+impl Rows {
+    fn new(layer: &Layer) -> Option<Self> {
+        let width = layer.weights.len().checked_div(layer.bias.len())?;
+        let sound = layer.weights.len() == layer.bias.len() * width
+            && layer.weights.iter().chain(&layer.bias).all(|number| number.is_finite());
+        let weights = Table::new(&layer.weights, width).ok().filter(|_| sound)?;
+        Some(Self { weights, bias: layer.bias.clone() })
+    }
+
+    fn apply(&self, input: &[f32]) -> impl Iterator<Item = f32> {
+        self.weights.products(input).into_iter().zip(&self.bias).map(|(product, bias)| product + bias)
+    }
+
+    fn layer(&self) -> Layer {
+        Layer { weights: self.weights.rows().flatten().copied().collect(), bias: self.bias.clone() }
+    }
+}
+
+/// Scores of classes, with or without a hidden layer.
 #[derive(Default)]
 pub(crate) struct Regression {
-    weights: Option<Table>,
-    bias: Vec<f32>,
+    hidden: Option<Rows>,
+    classes: Option<Rows>,
     /// Deviation of a row's scores, by which scores are divided.
     deviation: f32,
+}
+
+/// A row of weights and a bias for each output.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Layer {
+    /// The rows, one after the other.
+    pub(crate) weights: Vec<f32>,
+    /// One per output.
+    pub(crate) bias: Vec<f32>,
 }
 
 /// A fitted regression as plain numbers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Fitted {
-    /// A row per class, one after the other.
-    pub(crate) weights: Vec<f32>,
-    /// One per class.
-    pub(crate) bias: Vec<f32>,
+    /// The hidden layer; without outputs there is none.
+    pub(crate) hidden: Layer,
+    /// The classes.
+    pub(crate) classes: Layer,
     /// Deviation of a row's scores.
     pub(crate) deviation: f32,
 }
 
+impl Fitted {
+    /// Inputs and classes.
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        let bottom = if self.hidden.bias.is_empty() { &self.classes } else { &self.hidden };
+        (bottom.weights.len().checked_div(bottom.bias.len()).unwrap_or(0), self.classes.bias.len())
+    }
+}
+
 impl Regression {
+    /// Fits the chosen rows, with a hidden layer if they are enough.
+    pub(crate) fn fit(inputs: &[Vec<f32>], owners: &[usize], chosen: &[usize], classes: usize) -> Result<Self> {
+        let fitted = if hidden::is_enough(chosen.len(), classes) {
+            hidden::fit(inputs, owners, chosen, classes)?
+        } else {
+            Self::fit_linear(inputs, owners, chosen, classes)?
+        };
+        Self::restore(&fitted).ok_or_else(|| Error::msg("the fit has no sound numbers"))
+    }
+
     /// Minimises the class-balanced logistic loss over the chosen rows by Nesterov's accelerated
     /// descent on inputs with their mean taken off. What all rows share would otherwise dwarf what
     /// tells them apart, and the step, which follows the largest curvature, would be far too small.
-    pub(crate) fn fit(inputs: &[Vec<f32>], owners: &[usize], chosen: &[usize], classes: usize) -> Result<Self> {
+    fn fit_linear(inputs: &[Vec<f32>], owners: &[usize], chosen: &[usize], classes: usize) -> Result<Fitted> {
         let width = inputs.first().map_or(0, Vec::len);
         let mut sizes = vec![0_usize; classes];
         let mut mean = vec![0.0_f32; width];
@@ -82,32 +134,38 @@ impl Regression {
         let offset: Vec<f32> = weights.get(width)?.to_vec1()?;
         let weights: Vec<Vec<f32>> = weights.narrow(0, 0, width)?.t()?.to_vec2()?;
         let bias = weights.iter().zip(offset).map(|(row, offset)| offset * BIAS - dot(row, &mean)).collect();
-        let weights = Table::new(&weights.concat(), width).map_err(Error::wrap)?;
-        Ok(Self { weights: Some(weights), bias, deviation: spread.max(1e-6) })
+        let classes = Layer { weights: weights.concat(), bias };
+        Ok(Fitted { hidden: Layer::default(), classes, deviation: spread.max(1e-6) })
     }
 
     /// A regression that was fitted before; none if the numbers do not fit one another.
     pub(crate) fn restore(fitted: &Fitted) -> Option<Self> {
-        let classes = fitted.bias.len();
-        let width = fitted.weights.len().checked_div(classes)?;
-        let numbers = fitted.weights.iter().chain(&fitted.bias);
-        let sound = fitted.weights.len() == classes * width
-            && fitted.deviation > 0.0
-            && numbers.chain([&fitted.deviation]).all(|number| number.is_finite());
-        let weights = Table::new(&fitted.weights, width).ok().filter(|_| sound)?;
-        Some(Self { weights: Some(weights), bias: fitted.bias.clone(), deviation: fitted.deviation })
+        let hidden = if fitted.hidden.bias.is_empty() { None } else { Some(Rows::new(&fitted.hidden)?) };
+        let classes = Rows::new(&fitted.classes)?;
+        let above = fitted.classes.weights.len() / fitted.classes.bias.len();
+        let sound = fitted.deviation > 0.0
+            && fitted.deviation.is_finite()
+            && hidden.as_ref().is_none_or(|hidden| hidden.bias.len() == above);
+        sound.then_some(Self { hidden, classes: Some(classes), deviation: fitted.deviation })
     }
 
     /// The numbers that [`Regression::restore`] makes the same regression from.
     pub(crate) fn fitted(&self) -> Fitted {
-        let weights = self.weights.iter().flat_map(Table::rows).flatten().copied().collect();
-        Fitted { weights, bias: self.bias.clone(), deviation: self.deviation }
+        let layer = |rows: &Option<Rows>| rows.as_ref().map(Rows::layer).unwrap_or_default();
+        Fitted { hidden: layer(&self.hidden), classes: layer(&self.classes), deviation: self.deviation }
     }
 
     /// Scores of an input, one per class.
     pub(crate) fn scores(&self, input: &[f32]) -> Vec<f32> {
-        let products = self.weights.iter().flat_map(|weights| weights.products(input));
-        products.zip(&self.bias).map(|(product, bias)| (product + bias) / self.deviation).collect()
+        let Some(classes) = &self.classes else { return Vec::new() };
+        let scale = |score: f32| score / self.deviation;
+        match &self.hidden {
+            Some(hidden) => {
+                let inner: Vec<f32> = hidden.apply(input).map(|value| value.max(0.0)).collect();
+                classes.apply(&inner).map(scale).collect()
+            }
+            None => classes.apply(input).map(scale).collect(),
+        }
     }
 }
 

@@ -76,6 +76,7 @@ impl Rules {
             intents: self.rank(text),
             trust: 0.0,
             sentences: sentences(text).into_iter().map(|sentence| self.rank(sentence)).collect(),
+            wish: None,
             evidence: None,
         }
     }
@@ -176,6 +177,7 @@ mod tests {
         let intent = |name: &str, phrases: &[&str]| IntentExamples {
             name: name.to_owned(),
             phrases: phrases.iter().map(|phrase| (*phrase).to_owned()).collect(),
+            ..IntentExamples::default()
         };
         Rules::learn(&[
             intent("delivery_time", &["how long does delivery take", "when will my parcel arrive"]),

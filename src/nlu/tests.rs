@@ -82,6 +82,7 @@ fn intents() -> Vec<IntentExamples> {
     let intent = |name: &str, phrases: &[&str]| IntentExamples {
         name: name.to_owned(),
         phrases: phrases.iter().map(|phrase| (*phrase).to_owned()).collect(),
+        ..IntentExamples::default()
     };
     vec![
         intent("order", &["where is my order", "my order", "where order"]),
@@ -290,7 +291,7 @@ fn faulty(queue: usize) -> (Nlu, Arc<Intents>, std::sync::mpsc::Sender<Order>) {
     let inner = Bert::load(Bundle::read(folder.path()).unwrap(), (Engine::default(), 1)).unwrap();
     let (order, orders) = channel();
     let model = Box::new(Faulty { inner, orders: Mutex::new(orders) });
-    let opened = Opened { model, version: Some("faulty".to_owned()), reason: None, section: None };
+    let opened = Opened { model, version: Some("faulty".to_owned()), reason: None, section: None, wishes: None };
     let nlu = Nlu::spawn(opened, (queue, 1), Instant::now()).unwrap();
     let fitted = nlu.fit(&intents()).unwrap();
     (nlu, fitted, order)

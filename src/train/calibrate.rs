@@ -98,9 +98,9 @@ pub(crate) fn rescale(head: &mut Dense, factor: f32) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::random::Random;
     use super::*;
     use crate::nlu::heads::sigmoid;
+    use crate::random::Random;
 
     fn turns() -> (Vec<Seen>, Vec<bool>) {
         let mut random = Random::new(4);

@@ -2,7 +2,7 @@
 //! unchanged: what has nothing to do with mood must not move it (counterfactual augmentation, Zhao
 //! et al., 2018). Knows words and texts, not labels.
 
-use super::random::Random;
+use crate::random::Random;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use std::path::Path;

@@ -112,8 +112,8 @@ pub(crate) fn scores(head: &Dense, inputs: &Tensor) -> Result<Tensor> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::random::Random;
     use super::*;
+    use crate::random::Random;
 
     /// 80 points far from the origin; the target is 1 where the coordinates' shifts add up to more than 0.
     fn points() -> (Tensor, Tensor) {

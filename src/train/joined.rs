@@ -2,8 +2,8 @@
 //! calm ones must not add up to anger. Knows texts and what they teach, not where they come from.
 
 use super::network::Example;
-use super::random::Random;
 use crate::measure::labels::NEUTRAL;
+use crate::random::Random;
 
 /// Longer turns are not joined, in bytes: what comes of two of them resembles no chat message.
 const LONGEST: usize = 110;

@@ -16,10 +16,10 @@ pub(crate) mod joined;
 pub(crate) mod labels;
 pub(crate) mod network;
 pub(crate) mod optimiser;
-pub(crate) mod random;
 pub(crate) mod recipe;
 pub(crate) mod sets;
 pub(crate) mod smoothing;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tune;
+pub(crate) mod wishes;

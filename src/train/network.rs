@@ -1,10 +1,10 @@
 //! What is trained: the mood layers and the heads on top, from the states after the shared layers
 //! to the loss of a mixed batch. Knows nothing about files, epochs or optimisers.
 
-use super::random::Random;
 use crate::domain::analysis::EMOTIONS;
 use crate::nlu::encoder::MOOD_LAYERS;
 use crate::nlu::transformer::{Drop, Layer, PARTS, Part, mask};
+use crate::random::Random;
 use anyhow::{Context, Result};
 use candle_core::{D, DType, Device, Tensor, Var};
 use candle_nn::ops::log_softmax;

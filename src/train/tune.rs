@@ -9,7 +9,7 @@
 use super::checkpoint::Checkpoint;
 use super::network::{Example, Network, Shape};
 use super::optimiser::AdamW;
-use super::random::Random;
+use crate::random::Random;
 use anyhow::{Context, Result, anyhow};
 use candle_core::{Tensor, Var};
 use indicatif::{ProgressBar, ProgressStyle};

@@ -286,7 +286,7 @@ describe("a customer, a bot, a person and a manager", () => {
 async function filesWith(phrase) {
   const plain = (text) => text.toLowerCase().replace(/[’‘]/g, "'").replace(/\s+/g, " ");
   const wanted = plain(phrase).replace(/[.!?]+$/, "");
-  const names = (await readdir(join(ROOT, "prompts"), { recursive: true })).filter((name) => /\.(toml|md)$/.test(name));
+  const names = (await readdir(join(ROOT, "prompts"), { recursive: true })).filter((name) => /\.(toml|md|txt)$/.test(name));
   assert.ok(names.length > 10, "the prompt files are where they are looked for");
   const texts = await Promise.all(names.map((name) => readFile(join(ROOT, "prompts", name), "utf8")));
   return names.filter((_, index) => plain(texts[index]).includes(wanted));

@@ -11,10 +11,11 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Whether the file was seen by who wrote the patterns; the least share of wishes and questions that come out right; the
-/// largest share of other texts that are handed over. What is wanted of the unseen file is the same as of the seen one;
-/// its bounds say what must not get worse.
-const BOUNDS: [(bool, f64, f64); 2] = [(true, 0.99, 0.01), (false, 0.88, 0.08)];
+/// A file's name; the least share of wishes and questions that come out right; the largest share of other texts that
+/// are handed over. The reader of wishes was trained with the first file, its limits were chosen on the second, and the
+/// third was written by somebody else and run when both were done. What is wanted of it is the same as of the first; its
+/// bounds say what must not get worse.
+const BOUNDS: [(&str, f64, f64); 3] = [("dev", 0.99, 0.01), ("tuning", 0.98, 0.08), ("unseen", 0.92, 0.10)];
 /// The intent that "are you a bot?" is, in every language.
 const BOT_QUESTION: &str = "bot_question";
 
@@ -68,15 +69,15 @@ fn wishes_for_a_person_and_questions_about_the_bot_are_understood_in_eight_langu
     assert_eq!(nlu.status().reason, None, "the committed model has to read, not the rules");
 
     let mut wrong = Vec::new();
-    let mut tally: BTreeMap<(bool, String, Expect), (usize, usize)> = BTreeMap::new();
+    let mut tally: BTreeMap<(String, String, Expect), (usize, usize)> = BTreeMap::new();
     for (place, paraphrase) in read() {
         let turn = DialogTurn { from: Speaker::Customer, text: paraphrase.text.clone(), button: false };
         let dialog = Dialog { id: place.clone().into(), turns: vec![turn] };
         let outcomes = replay_conversation(&nlu, &prompts, &dialog).unwrap();
         let got = outcomes.first().unwrap();
         let right = is_right(paraphrase.expect, got);
-        let seen = place.starts_with("dev");
-        let (all, good) = tally.entry((seen, paraphrase.language.clone(), paraphrase.expect)).or_default();
+        let file = place.split('.').next().unwrap_or_default().to_owned();
+        let (all, good) = tally.entry((file, paraphrase.language.clone(), paraphrase.expect)).or_default();
         *all += 1;
         *good += usize::from(right);
         if !right {
@@ -88,18 +89,18 @@ fn wishes_for_a_person_and_questions_about_the_bot_are_understood_in_eight_langu
     }
     nlu.stop();
 
-    for ((seen, language, expect), (all, good)) in &tally {
-        println!("{} {language} {expect:?}: {good}/{all}", if *seen { "seen" } else { "unseen" });
+    for ((file, language, expect), (all, good)) in &tally {
+        println!("{file} {language} {expect:?}: {good}/{all}");
     }
     println!("{}", wrong.join("\n"));
-    for (seen, least_right, most_false) in BOUNDS {
+    for (file, least_right, most_false) in BOUNDS {
         let sum = |wanted: bool| {
-            let of = tally.iter().filter(|((own, _, expect), _)| *own == seen && (*expect != Expect::Other) == wanted);
+            let of = tally.iter().filter(|((own, _, expect), _)| own == file && (*expect != Expect::Other) == wanted);
             of.fold((0, 0), |(all, good), (_, (more, right))| (all + more, good + right))
         };
         let ((wishes, understood), (others, kept)) = (sum(true), sum(false));
         assert!(wishes > 0 && others > 0, "both kinds are needed");
-        println!("seen {seen}: {understood} of {wishes} wishes, {kept} of {others} others");
+        println!("{file}: {understood} of {wishes} wishes, {kept} of {others} others");
         let (share, false_share) = (understood as f64 / wishes as f64, (others - kept) as f64 / others as f64);
         assert!(share >= least_right, "only {understood} of {wishes} wishes came out right:\n{}", wrong.join("\n"));
         assert!(false_share <= most_false, "{} others were handed over:\n{}", others - kept, wrong.join("\n"));

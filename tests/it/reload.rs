@@ -62,11 +62,12 @@ fn hammocks() -> String {
     intent("hammocks", "Hammocks", &phrases, "Hammocks hang upstairs.")
 }
 
-/// A copy of the committed prompts with one file more.
+/// A copy of the committed prompts with one file more, without what was heard: fitting all of that anew takes a
+/// minute, in which nothing else is to be seen.
 fn copy(garden: &str) -> TempDir {
     let folder = TempDir::new().unwrap();
     std::fs::create_dir(folder.path().join("intents")).unwrap();
-    for (name, text) in prompt_files::read(None).unwrap() {
+    for (name, text) in prompt_files::read(None).unwrap().into_iter().filter(|(name, _)| !name.starts_with("heard/")) {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
     std::fs::write(folder.path().join(FILE), garden).unwrap();

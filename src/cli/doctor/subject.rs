@@ -186,6 +186,7 @@ fn hold_out(prompts: &Prompts, nlu: &Nlu) -> Result<Vec<Held>, Error> {
             phrases: part(&intent.phrases, |position| position % FOLDS != fold)
                 .map(|(_, phrase)| phrase.clone())
                 .collect(),
+            heard: intent.heard.clone(),
         };
         let kept: Vec<IntentExamples> = all.iter().map(keep).collect();
         let fitted = nlu.fit(&kept)?;
@@ -214,9 +215,12 @@ fn judge(prompts: &Prompts, (intent, phrase, text): (usize, usize, String), anal
     let fresh = DialogueState::default();
     let decision = decide(&fresh.turn(&text, false, State::Bot, &STRANGER), &analysis, prompts);
     let own = &prompts.intents()[intent];
-    let reason = own.kind.hard_reason();
-    let led = |code: &str| decision.reasons.iter().any(|reason| reason.code == code);
-    let hit = decision.trace["rules"]["hits"].as_array().and_then(|hits| hits.first());
+    let reason = own.kind.reason();
+    let hits = decision.trace["rules"]["hits"].as_array().map_or(&[][..], Vec::as_slice);
+    let led = |code: &str| {
+        decision.reasons.iter().any(|reason| reason.code == code) || hits.iter().any(|hit| hit["reason"] == code)
+    };
+    let hit = hits.first();
     let field = |hit: &Value, name: &str| hit[name].as_str().unwrap_or_default().to_owned();
     let fate = match (hit, decision.action, &decision.intent) {
         _ if reason.is_some_and(led) => Fate::Reached,

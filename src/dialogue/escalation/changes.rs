@@ -87,10 +87,10 @@ fn figures(seen: &Seen<'_>) -> Vec<Change> {
     if matches!(seen.reading.meaning, Meaning::Decline(_)) {
         return Vec::new();
     }
-    [frustration(seen), hostility(seen), turns(seen), failures(seen), insults(seen), rest(seen)]
-        .into_iter()
-        .flatten()
-        .collect()
+    // In a language that the bot does not speak no mood is read, so another one would change nothing.
+    let of_mood = [frustration, hostility, turns].into_iter().filter(|_| !seen.heard.is_foreign());
+    let others = [failures, insults, rest].into_iter();
+    of_mood.filter_map(|figure| figure(seen)).chain(others.filter_map(|figure| figure(seen))).collect()
 }
 
 fn change(name: &'static str, (from, to): (f32, f32), more_turns: u32, verdict: &Verdict) -> Option<Change> {
@@ -241,6 +241,7 @@ fn values(seen: &Seen<'_>, threshold: &Threshold) -> Vec<f64> {
     let history = &seen.before.history;
     let mut compared = vec![figures.weighed, seen.frustration, seen.hostility, seen.loudness.capitals];
     compared.push(seen.reading.probability);
+    compared.extend(seen.analysis.wish.map(|wish| wish.person));
     compared.extend(history.iter().flat_map(|past| [past.frustration + past.added, past.hostility]));
     let read: Vec<f32> = history.iter().map(|past| past.frustration).chain([seen.frustration]).collect();
     compared.extend(read.iter().zip(read.iter().skip(1)).map(|(one, next)| next - one));

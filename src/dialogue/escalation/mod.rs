@@ -6,7 +6,7 @@
 //! offer. Sentiment is no reason: a customer may write about a broken parcel in the saddest words
 //! and still be well served. Must not know what the bot says, only whether it failed.
 //!
-//! `weights` adds small evidence and lowers limits, `figures` gathers what is compared, `hard` and
+//! `wish` holds the reader's probability of a wish for a person against its limits, `weights` adds small evidence and lowers limits, `figures` gathers what is compared, `hard` and
 //! `soft` compare, and `changes` asks what would have changed the outcome.
 
 mod changes;
@@ -14,6 +14,7 @@ mod figures;
 mod hard;
 mod soft;
 mod weights;
+mod wish;
 
 pub(super) use changes::Changes;
 pub(super) use figures::{Figures, hostility, is_abusive};
@@ -109,7 +110,7 @@ fn verdict(seen: &Seen<'_>, figures: &Figures) -> (&'static str, Verdict) {
     if let Some(reasons) = hard::accepted(seen) {
         return ("offer_accepted", Verdict::Handoff(reasons));
     }
-    match hard::of_intent(seen) {
+    match wish::with_intent(seen, figures, hard::of_intent(seen)) {
         // A second unsure sign after an offer is not unsure any more.
         Verdict::Offer(reasons) if seen.before.offered.is_some() => {
             return ("intent_after_offer", Verdict::Handoff(reasons));

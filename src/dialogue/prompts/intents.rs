@@ -4,7 +4,8 @@ use super::source::{Faults, Source};
 use super::template::{Constants, fixed, label};
 use super::tone::{check_calm, clause};
 use crate::dialogue::render::ReplyOption;
-use crate::dialogue::rules::{compile, normalise};
+use crate::dialogue::rules::{RuleAction, compile, normalise};
+use crate::domain::OTHER;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,12 @@ pub enum IntentKind {
     Safety,
     /// A legal threat or demand.
     Legal,
+    /// Money taken that the customer did not agree to, or an account that somebody else used.
+    PaymentDispute,
+    /// Leaving, or making it public: no question, but the offer of a person.
+    Leaving,
+    /// An insult: no question, but evidence.
+    Insult,
     /// Yes.
     Affirm,
     /// No.
@@ -56,8 +63,36 @@ impl IntentKind {
             Self::RequestHuman => Some("request_human"),
             Self::Safety => Some("safety"),
             Self::Legal => Some("legal"),
-            Self::Answer | Self::Affirm | Self::Deny | Self::Unhelpful | Self::Excluded => None,
+            Self::PaymentDispute => Some("payment_dispute"),
+            Self::Answer
+            | Self::Affirm
+            | Self::Deny
+            | Self::Unhelpful
+            | Self::Excluded
+            | Self::Leaving
+            | Self::Insult => None,
         }
+    }
+
+    /// The reason and the action of a kind that is no question but says something beside one.
+    pub(in crate::dialogue) fn sign(self) -> Option<(&'static str, RuleAction)> {
+        match self {
+            Self::Leaving => Some(("churn", RuleAction::Offer)),
+            Self::Insult => Some(("abuse", RuleAction::Evidence)),
+            _ => None,
+        }
+    }
+
+    /// The reason that a person is brought in for, if one is.
+    #[must_use]
+    pub fn reason(self) -> Option<&'static str> {
+        self.hard_reason().or(self.sign().map(|(reason, _)| reason))
+    }
+
+    /// True for what is not wanting a person, but needing one at once.
+    #[must_use]
+    pub fn is_grave(self) -> bool {
+        matches!(self, Self::Safety | Self::Legal | Self::PaymentDispute)
     }
 
     /// True for a kind with which a customer asks for something.
@@ -259,6 +294,9 @@ fn check_words(source: Source<'_>, raw: &RawIntent, seen: &mut Seen, faults: &mu
     if !is_code(name) {
         faults.add(source, &raw.name.span(), format!("`{name}` is not a name: a-z, 0-9 and _ only, a letter first"));
     }
+    if name == OTHER {
+        faults.add(source, &raw.name.span(), format!("`{OTHER}` stands for what means none of the intents"));
+    }
     if let Some(first) = seen.names.insert(name.clone(), source.file.to_owned()) {
         faults.add(source, &raw.name.span(), format!("the intent `{name}` is already in {first}"));
     }
@@ -288,10 +326,13 @@ fn check_content(source: Source<'_>, raw: &RawIntent, known: &Known<'_>, faults:
     let wrong = match raw.kind {
         IntentKind::Answer => (!(answer || lookup || task) || (task && (answer || lookup)))
             .then_some("needs an answer or a lookup, or a task"),
-        IntentKind::RequestHuman | IntentKind::Safety | IntentKind::Legal => {
-            (answer || lookup || task || raw.failure || raw.small_talk)
-                .then_some("leads to a person: its texts are in handoff.toml, so no answer, lookup or flag")
-        }
+        IntentKind::RequestHuman
+        | IntentKind::Safety
+        | IntentKind::Legal
+        | IntentKind::PaymentDispute
+        | IntentKind::Leaving
+        | IntentKind::Insult => (answer || lookup || task || raw.failure || raw.small_talk)
+            .then_some("leads to a person: its texts are in handoff.toml, so no answer, lookup or flag"),
         IntentKind::Excluded => (!answer || lookup || task || raw.failure || raw.small_talk)
             .then_some("is excluded: it needs an answer that says so, and no lookup or flag"),
         IntentKind::Affirm | IntentKind::Deny | IntentKind::Unhelpful => {

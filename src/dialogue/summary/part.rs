@@ -68,8 +68,7 @@ impl Part<'_> {
         let of_rule = turn.trace.get("by").and_then(Value::as_str) == Some("hard_rule");
         let code = turn.reasons.first().map(|reason| reason.code.as_str());
         turn.action == ActionKind::Handoff
-            && (matches!(kind, Some(IntentKind::Safety | IntentKind::Legal))
-                || (of_rule && code.is_some_and(|code| code != "request_human")))
+            && (kind.is_some_and(IntentKind::is_grave) || (of_rule && code.is_some_and(|code| code != "request_human")))
     }
 
     fn is_pleasantry(&self, seq: i64) -> bool {

@@ -30,6 +30,11 @@ probability = 0.10
 share = 0.50
 similarity = 0.30
 both = 0.60
+[wish]
+handoff = 0.80
+handoff_beside = 0.90
+offer = 0.50
+bot = 0.70
 [frustration]
 turn = 0.60
 consecutive = 2
@@ -111,6 +116,8 @@ pub(super) fn files() -> BTreeMap<String, String> {
     };
     let mut intents: String = INTENTS.iter().map(intent).collect();
     intents.push_str(&intent(&("law", "Legal matters", "kind = \"legal\"")));
+    intents.push_str(&intent(&("going", "Leaving", "kind = \"leaving\"")));
+    intents.push_str(&intent(&("rude", "An insult", "kind = \"insult\"")));
     let reason = |(code, priority, offer): &(&str, u32, bool)| {
         let offer = if *offer { format!("offer = \"A person? ({code})\"\n") } else { String::new() };
         format!(
@@ -306,6 +313,7 @@ pub(super) fn analysis(intents: &[(&str, f32, f32)], frustration: f32) -> Analys
         trust: 0.0,
         supported: true,
         sentences: Vec::new(),
+        wish: None,
         evidence: None,
     }
 }

@@ -89,6 +89,9 @@ fn a_yes_to_an_offer_whose_reason_is_gone_still_brings_a_person() {
         let text = files[name].replace("churn", "other_reason");
         files.insert(name.to_owned(), text);
     }
+    // What gives the reason goes with it.
+    let intents = files["intents/all.toml"].replace("kind = \"leaving\"", "kind = \"insult\"");
+    files.insert("intents/all.toml".to_owned(), intents);
     let mut talk = Talk::new();
     talk.say("I will never buy here again", &nothing());
     assert_eq!(talk.memory.offered.as_deref(), Some("churn"));

@@ -4,7 +4,7 @@ use super::fixture::{analysis, prompts};
 use super::tone::toned;
 use crate::dialogue::{Awaiting, Decision, DialogueState, PastTurn, Prompts, decide, render};
 use crate::domain::customer::STRANGER;
-use crate::domain::{ActionKind, Analysis, Customer, IntentScore, State};
+use crate::domain::{ActionKind, Analysis, Customer, IntentScore, State, Wish};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
@@ -40,10 +40,15 @@ pub(super) fn read() -> impl Strategy<Value = Analysis> {
         similarity,
     });
     let emotions = prop::collection::vec(prop_oneof![Just(0.0), 0.0_f32..=1.0], 28);
-    (prop::collection::vec(score, 0..5), 0.0_f32..=1.0, emotions).prop_map(|(mut intents, frustration, emotions)| {
-        intents.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-        Analysis { intents, emotions, ..analysis(&[], frustration) }
-    })
+    let wish = (0.0_f32..=1.0, 0.0_f32..=1.0).prop_map(|(person, bot)| Wish { person, bot: bot * (1.0 - person) });
+    let language = prop_oneof![Just(Some("en")), Just(Some("de")), Just(Some("vi")), Just(None)];
+    (prop::collection::vec(score, 0..5), 0.0_f32..=1.0, emotions, prop::option::of(wish), language).prop_map(
+        |(mut intents, frustration, emotions, wish, language)| {
+            intents.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+            let language = language.map(str::to_owned);
+            Analysis { intents, emotions, wish, language, ..analysis(&[], frustration) }
+        },
+    )
 }
 
 /// As remembered scores are.

@@ -2,6 +2,7 @@
 
 use super::fixture::files;
 use crate::dialogue::Prompts;
+use crate::domain::OTHER;
 
 /// Loads the small bot with one replacement in one file and gives the errors.
 fn broken(file: &str, from: &str, to: &str) -> String {
@@ -92,6 +93,23 @@ fn files_may_neither_be_missing_nor_unknown() {
     let errors = Prompts::load(&set).unwrap_err().to_string();
     assert!(errors.contains("prompts/slots.toml:1: the file is missing"), "{errors}");
     assert!(errors.contains("prompts/intent/more.toml:1: unknown file"), "{errors}");
+}
+
+#[test]
+fn what_was_heard_teaches_the_intent_of_its_file_and_means_one_thing_only() {
+    let mut set = files();
+    set.insert("heard/refunds.txt".into(), "# from last year's chats\n\nwheres my dosh\nmoney back pls\n".into());
+    set.insert("heard/other.txt".into(), "nice weather\n".into());
+    let prompts = Prompts::load(&set).unwrap();
+    assert_eq!(prompts.heard("refunds"), ["wheres my dosh", "money back pls"]);
+    assert_eq!(prompts.heard(OTHER), ["nice weather"]);
+    assert!(prompts.heard("greeting").is_empty());
+    set.insert("heard/greeting.txt".into(), "hi\nWheres my  dosh\nrefunds example 3\n".into());
+    set.insert("heard/parking.txt".into(), "can I park\n".into());
+    let errors = Prompts::load(&set).unwrap_err().to_string();
+    assert!(errors.contains("prompts/heard/greeting.txt:3: the message already stands for `refunds`"), "{errors}");
+    assert!(errors.contains("prompts/heard/refunds.txt:3: the message already stands for `greeting`"), "{errors}");
+    assert!(errors.contains("prompts/heard/parking.txt:1: there is no intent `parking`"), "{errors}");
 }
 
 #[test]

@@ -17,3 +17,4 @@ mod tasks;
 mod thresholds;
 mod tone;
 mod triggers;
+mod wishes;

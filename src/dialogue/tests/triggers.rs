@@ -1,6 +1,6 @@
 //! One test per trigger of a person, as docs/escalation.md lists them.
 
-use super::fixture::{Talk, about, angry, nothing};
+use super::fixture::{Talk, about, analysis, angry, nothing};
 use crate::dialogue::{Decision, decide};
 use crate::domain::{ActionKind, Analysis, Customer, Mood};
 use ActionKind::{Fallback, Handoff, Offer, Reply};
@@ -29,6 +29,26 @@ fn a_threat_to_leave_is_offered_a_person_and_a_second_one_given_one() {
     let mut talk = Talk::new();
     assert_eq!(codes(&talk.say("I will never order again", &about("refunds"))), (Offer, vec!["churn"]));
     assert_eq!(codes(&talk.say("never order here again!", &about("refunds"))).0, Handoff);
+}
+
+#[test]
+fn a_threat_that_only_the_model_reads_is_offered_a_person_too() {
+    let mut talk = Talk::new();
+    let threat = analysis(&[("going", 0.8, 0.7), ("refunds", 0.1, 0.5)], 0.05);
+    let offered = talk.say("it goes in the paper on Friday", &threat);
+    assert_eq!(codes(&offered), (Offer, vec!["churn"]));
+    assert_eq!(codes(&talk.say("with your name on it", &threat)).0, Handoff);
+    let unsure = analysis(&[("going", 0.2, 0.7), ("refunds", 0.1, 0.5)], 0.05);
+    assert_eq!(Talk::new().say("it goes in the paper on Friday", &unsure).reasons, []);
+}
+
+#[test]
+fn an_insult_beside_a_question_is_evidence_and_the_question_is_answered() {
+    let mut talk = Talk::new();
+    let rude = analysis(&[("rude", 0.75, 0.7), ("opening_hours", 0.2, 0.7)], 0.05);
+    let first = talk.say("when do you open, tin can", &rude);
+    assert_eq!((first.action, first.intent.as_deref()), (Reply, Some("opening_hours")));
+    assert_eq!(codes(&talk.say("well, tin can, when?", &rude)), (Offer, vec!["abuse"]));
 }
 
 #[test]
