@@ -117,7 +117,7 @@ fn examine(args: &Args) -> Result<Report> {
     Ok(Report {
         version: Some(subject.prompts.version().to_owned()),
         model: Some(subject.status.version.clone()),
-        folds: subject::FOLDS,
+        folds: subject::folds(&subject.prompts),
         intents: subject.tallies(),
         overlaps: phrases::overlaps(&subject),
         ..refused(findings)
