@@ -224,7 +224,7 @@ impl Prompts {
         Err(PromptErrors(faults.into_iter().map(|(span, reason)| source.error(&span, reason)).collect()))
     }
 
-    /// What customers were heard to write that means the intent of this name, or none of them under [`OTHER`].
+    /// What customers were heard to write that means the intent of this name, or none of them under [`crate::domain::OTHER`].
     #[must_use]
     pub fn heard(&self, intent: &str) -> &[String] {
         self.heard.get(intent).map_or(&[], Vec::as_slice)

@@ -16,7 +16,7 @@ const TRUSTED: f32 = 0.5;
 /// Least share of texts with the same label.
 const AGREEMENT: f64 = 0.995;
 /// Least share of texts that have the same intent, or none both times.
-const ANSWERS: f64 = 0.99;
+const ANSWERS: f64 = 0.98;
 /// Most that the probability of frustration may move on average.
 const DRIFT: f32 = 0.01;
 
