@@ -15,12 +15,9 @@ use std::path::{Path, PathBuf};
 
 /// Share of turns on which the right thing has to be done, by group. What is wanted of the unseen ones is the same as
 /// of the seen ones; this is what must not get worse.
-const LEAST_RIGHT: [f64; 3] = [0.94, 0.91, 0.92];
+const LEAST_RIGHT: [f64; 3] = [0.95, 0.91, 0.92];
 /// Least mean GT-T with a tolerance of one turn, by group: whether a person is brought in when one is needed.
 const LEAST_TIMELY: [f64; 3] = [0.95, 0.92, 0.92];
-/// Turns of calm seen conversations on which a person is brought in all the same. None should be; processors add in
-/// other orders, and one reading on the edge may fall over it.
-const MOST_CALM_BROUGHT: usize = 1;
 /// So many conversations are needed for the shares to mean something.
 const LEAST_CONVERSATIONS: usize = 250;
 /// So large a share of them has to be unseen.
@@ -232,11 +229,7 @@ fn written_conversations_come_out_as_expected() {
         );
     }
     println!("{summary}");
-    assert!(
-        calm_escalated.len() <= MOST_CALM_BROUGHT,
-        "calm conversations must stay with the bot:\n{}",
-        calm_escalated.join("\n")
-    );
+    assert!(calm_escalated.is_empty(), "calm conversations must stay with the bot:\n{}", calm_escalated.join("\n"));
     assert!(too_late.is_empty(), "what leaves no room is handed over at once:\n{}", too_late.join("\n"));
     let unseen = tallies[2].conversations as f64 / conversations.len() as f64;
     assert!(unseen >= LEAST_UNSEEN, "only {unseen:.2} of the conversations are unseen");
