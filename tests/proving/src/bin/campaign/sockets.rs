@@ -1,0 +1,176 @@
+//! Many sockets: quiet ones, ones that all come back at once, and ones that do not read.
+
+use crate::outcome::{Outcome, Stage};
+use crate::world::{Crew, World};
+use anyhow::{Context as _, Result, ensure};
+use futures_util::SinkExt as _;
+use proving::client::{Habits, Probe, Talk as _, Task};
+use proving::figures::{Spread, count, ratio, real};
+use proving::process::own_processor_ms;
+use proving::server::Server;
+use proving::socket::{Door, connect};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+use tokio_tungstenite::tungstenite::Message;
+use uuid::Uuid;
+
+/// Memory of one quiet socket, above the server's own.
+const KIB_PER_SOCKET: f64 = 16.0;
+/// Share of a core that 10,000 quiet sockets may cost.
+const IDLE_CORES: f64 = 0.15;
+/// Longest return of everybody.
+const STORM: Duration = Duration::from_secs(30);
+/// Sockets that the limit of files leaves to one process.
+const MOST: usize = 19_000;
+
+fn server(world: &World) -> Result<&Server> {
+    world.server.as_ref().context("no server")
+}
+
+fn quiet(customers: usize, habits: Habits) -> Crew {
+    Crew { customers, assigned: 0, habits }
+}
+
+pub(crate) async fn run_idle(stage: &Stage) -> Result<Outcome> {
+    let (sockets, watch) = (stage.size(600, 10_000), Duration::from_secs(if stage.long { 120 } else { 5 }));
+    let mut outcome = Outcome::default();
+    let mut world = World::open(stage, quiet(sockets, Habits::default()), false, stage.random()).await?;
+    let before = server(&world)?.memory()?;
+    world.arrive(sockets).await?;
+    sleep(Duration::from_secs(3)).await;
+    let after = server(&world)?.memory()?;
+    let (begin, processor, own) = (Instant::now(), server(&world)?.processor_ms()?, own_processor_ms()?);
+    sleep(watch).await;
+    let spent = |milliseconds: u64| real(milliseconds) / 1_000.0 / begin.elapsed().as_secs_f64();
+    let (server_cores, own_cores) =
+        (spent(server(&world)?.processor_ms()? - processor), spent(own_processor_ms()? - own));
+    let dropped = world.customers.iter().filter(|customer| customer.status.borrow().breaks > 0).count();
+    let each = ratio(after.rss.saturating_sub(before.rss), count(sockets));
+    outcome.tell("sockets", sockets);
+    outcome.tell("KiB each", (each * 10.0).round() / 10.0);
+    outcome.tell("MiB before", before.rss / 1024);
+    outcome.tell("MiB with them", after.rss / 1024);
+    outcome.tell("cores", (server_cores * 1_000.0).round() / 1_000.0);
+    outcome.tell("cores of the clients", (own_cores * 1_000.0).round() / 1_000.0);
+    outcome.tell("dropped", dropped);
+    outcome.require(dropped == 0, || format!("{dropped} quiet sockets were dropped"));
+    if stage.long {
+        outcome.require(each <= KIB_PER_SOCKET, || format!("{each:.1} KiB a socket"));
+        outcome.require(server_cores <= IDLE_CORES, || format!("{server_cores:.2} cores for quiet sockets"));
+        world.arrive(MOST).await?;
+        sleep(Duration::from_secs(60)).await;
+        let held = world.customers.iter().filter(|customer| customer.talk.borrow().is_live()).count();
+        outcome.tell("held at most", held);
+        outcome.tell("MiB with all of them", server(&world)?.memory()?.rss / 1024);
+        outcome.require(held == MOST, || format!("only {held} of {MOST} sockets are held"));
+    }
+    Ok(outcome)
+}
+
+pub(crate) async fn run_storm(stage: &Stage) -> Result<Outcome> {
+    let (sockets, rounds) = (stage.size(600, 10_000), if stage.long { 20 } else { 1 });
+    let mut outcome = Outcome::default();
+    let mut world = World::open(stage, quiet(sockets, Habits::default()), false, stage.random()).await?;
+    world.arrive(sockets).await?;
+    let (mut slowest, steady) = (Duration::ZERO, server(&world)?.memory()?.rss);
+    let mut peak = 0;
+    for round in 0..rounds {
+        // Everybody has something new to find out, too.
+        world.load(400.0, Duration::from_millis(500)).await;
+        world.kill()?;
+        world.start().await?;
+        let begin = Instant::now();
+        while !world.customers.iter().all(|customer| customer.talk.borrow().is_live()) {
+            if begin.elapsed() > STORM {
+                let missing = world.customers.iter().filter(|customer| !customer.talk.borrow().is_live()).count();
+                outcome.broken.push(format!("round {round}: {missing} of {sockets} are not back"));
+                break;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        slowest = slowest.max(begin.elapsed());
+        peak = peak.max(server(&world)?.memory()?.peak);
+        if world.settle().await.is_none() {
+            outcome.broken.push(format!("round {round}: {}", world.unsettled()));
+        }
+    }
+    world.conclude(stage, "storm", &mut outcome).await?;
+    outcome.tell("sockets", sockets);
+    outcome.tell("storms", rounds);
+    outcome.tell("all resumed after s", (slowest.as_secs_f64() * 10.0).round() / 10.0);
+    outcome.tell("MiB steady", steady / 1024);
+    outcome.tell("MiB at most", peak / 1024);
+    Ok(outcome)
+}
+
+pub(crate) async fn run_slow(stage: &Stage) -> Result<Outcome> {
+    let slow = stage.size(25, 500);
+    let (rate, length) = if stage.long { (100.0, Duration::from_secs(60)) } else { (40.0, Duration::from_secs(4)) };
+    let mut outcome = Outcome::default();
+    let crew = Crew { customers: if stage.long { 200 } else { 60 }, assigned: 20, habits: Habits::default() };
+    let mut world = World::open(stage, crew, false, stage.random()).await?;
+    world.populate().await?;
+    let hello = long_log(&mut world).await?;
+    world.load(rate, Duration::from_secs(2)).await;
+    let before = phase(&mut world, rate, length).await?;
+    let memory = server(&world)?.memory()?.rss;
+    let mut readers = Vec::new();
+    for _ in 0..slow {
+        let mut socket = connect(&world.network, &Door::customer(&world.launch.origin)).await?;
+        socket.send(Message::text(hello.clone())).await?;
+        readers.push(socket);
+    }
+    let with = phase(&mut world, rate, length).await?;
+    let with_memory = server(&world)?.memory()?.rss;
+    let breaks: u64 = world.customers.iter().map(|customer| customer.status.borrow().breaks).sum();
+    drop(readers);
+    if world.settle().await.is_none() {
+        outcome.broken.push(world.unsettled());
+    }
+    world.conclude(stage, "slow", &mut outcome).await?;
+    outcome.tell("slow readers", slow);
+    outcome.tell("ack without them", before.0);
+    outcome.tell("ack with them", with.0);
+    outcome.tell("to the desk without them", before.1);
+    outcome.tell("to the desk with them", with.1);
+    outcome.tell("MiB without them", memory / 1024);
+    outcome.tell("MiB with them", with_memory / 1024);
+    outcome.tell("others dropped", breaks);
+    outcome.require(breaks == 0, || format!("{breaks} other sockets broke"));
+    if stage.long {
+        let limit = before.0.p99 * 1.2 + 5.0;
+        outcome.require(with.0.p99 <= limit, || format!("others' acks: p99 {} ms, {limit:.1} at most", with.0.p99));
+    }
+    Ok(outcome)
+}
+
+/// Messages of the long log: half a megabyte.
+const LONG_LOG: usize = 32;
+
+/// The last customer, whom no desk follows, says as much as fills more than any socket's buffers; the `hello` that asks for
+/// all of it.
+async fn long_log(world: &mut World) -> Result<String> {
+    // The longest that a message may be, in characters of four bytes; the client keeps to a visitor's rate by itself.
+    let tail = "\u{1f4e6}".repeat(3_700);
+    let giant = world.customers.last().context("no customer")?;
+    for _ in 0..LONG_LOG {
+        let (_, text) = world.random.text();
+        let id = world.random.id();
+        giant.give(Task::Say { conversation: Uuid::nil(), id, text: text + &tail, ticket: None });
+    }
+    sleep(Duration::from_millis(5)).await;
+    ensure!(giant.idle(Instant::now() + Duration::from_secs(90)).await, "a long log cannot be written");
+    giant.status.borrow_mut().breaks = 0;
+    let mut twin = giant.talk.borrow().twin(u32::MAX, world.recorder.clone());
+    Ok(twin.greet())
+}
+
+/// A stretch of load: times to the ack and to the desk.
+async fn phase(world: &mut World, rate: f64, length: Duration) -> Result<(Spread, Spread)> {
+    *world.probe.borrow_mut() = Probe::default();
+    world.load(rate, length).await;
+    sleep(Duration::from_secs(1)).await;
+    let probe = world.probe.borrow();
+    ensure!(probe.ack.count() > 0, "nothing was acked");
+    Ok((probe.ack.spread(), probe.to_desk.spread()))
+}
