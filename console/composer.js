@@ -7,6 +7,13 @@ import { icon } from "./icons.js";
 const DRAFT = "candor.draft.";
 const TYPING_EVERY = 3000;
 
+let author = ""; // whose drafts are shown
+
+/** Whose drafts they are from now on; nobody sees those of another whose session ended in this tab. */
+export function draftsOf(agent) {
+  author = agent;
+}
+
 /** Removes every draft, at sign-out: the next person at this machine must not see them. */
 export function forgetDrafts() {
   for (const key of Object.keys(sessionStorage)) if (key.startsWith(DRAFT)) sessionStorage.removeItem(key);
@@ -104,7 +111,7 @@ export class Composer {
   }
 
   get #key() {
-    return `${DRAFT}${this.#conversation}.${this.#kind}`;
+    return `${DRAFT}${author}.${this.#conversation}.${this.#kind}`;
   }
 
   #load() {

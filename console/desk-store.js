@@ -3,6 +3,10 @@
 // a new customer is announced whatever page is open. Must not touch the DOM.
 
 import { Connection, newId } from "../widget/connection.js";
+import { Outbox, keepStatus, keptStatus } from "./outbox.js";
+
+const GAP_GRACE = 250; // what is missing may only be late
+const LIVE = 30 * 60_000; // what the bot handles leaves the list after so long without a word, as from a snapshot
 
 /**
  * Events (each a CustomEvent):
@@ -12,22 +16,37 @@ import { Connection, newId } from "../widget/connection.js";
  */
 export class DeskStore extends EventTarget {
   #connection;
+  #agent;
   #cards = new Map();
   #logs = new Map();
   #pending = new Map();
-  #wantedPresence = null;
+  #outbox = new Outbox();
+  #saidPresence = null; // what this desk said last, until the server has told everybody
   #claiming = new Set();
+  #stopped = false;
   #asked = new Map(); // id of an `open` frame -> its conversation
   #epoch = null;
+  #version = 0; // of the list of cards and colleagues
+  #gapTimer = 0;
+  #newest = { at: 0, seen: 0 }; // the server's latest time that is known, and when it was
+  #askTimers = new Map(); // conversation -> timer, while its log has a gap
 
   me = null;
   agents = [];
   demo = false;
   status = "connecting";
 
-  constructor(url = deskUrl()) {
+  /** `agent` is the id of who sits here. */
+  constructor(agent, url = deskUrl()) {
     super();
-    this.#connection = new Connection({ url, protocol: "candor.desk.v1", hello: () => ({ type: "hello" }) });
+    this.#agent = agent;
+    this.#connection = new Connection({
+      url,
+      protocol: "candor.desk.v1",
+      // Only the first desk of an agent after a drop is asked; else the others know better.
+      hello: () => ({ type: "hello", status: this.#saidPresence ?? this.me?.status ?? keptStatus(this.#agent) }),
+      pulse: () => ({ version: this.#version }),
+    });
     this.#connection.addEventListener("frame", ({ detail }) => this.#take(detail));
     this.#connection.addEventListener("status", ({ detail }) => {
       this.status = detail.status;
@@ -40,6 +59,9 @@ export class DeskStore extends EventTarget {
   }
 
   stop() {
+    clearTimeout(this.#gapTimer);
+    for (const timer of this.#askTimers.values()) clearTimeout(timer);
+    this.#stopped = true;
     this.#connection.close();
   }
 
@@ -108,18 +130,42 @@ export class DeskStore extends EventTarget {
 
   /** Sends a reply (`say`) or a `note`; it shows at once and is repeated until the server has it. */
   write(kind, conversation, text) {
-    const message = { id: newId(), kind, text, sent: false, failed: null, seq: null };
+    this.#send({ conversation, id: newId(), kind, text });
+  }
+
+  // What was refused before a reload is shown as refused: only its author sends it again.
+  #send({ conversation, id, kind, text, failed = null }) {
+    const message = { id, kind, text, sent: false, failed, seq: null };
     message.retry = () => this.#transmit(conversation, message);
     message.discard = () => this.#dropPending(conversation, message);
     this.#pending.set(conversation, [...this.pending(conversation), message]);
-    this.#transmit(conversation, message);
+    this.#keepPending();
+    if (failed) this.#tell("pending", { conversation });
+    else this.#transmit(conversation, message);
+  }
+
+  // A reload loses nothing that the server has not confirmed.
+  #keepPending() {
+    const all = [...this.#pending].flatMap(([conversation, messages]) => messages.map((message) => ({ conversation, ...message })));
+    this.#outbox.keep(this.me?.id, all.filter((message) => !message.sent));
   }
 
   setPresence(status) {
-    this.#wantedPresence = status;
+    this.#saidPresence = status;
     if (this.me) this.me = { ...this.me, status };
+    keepStatus(this.#agent, status);
     this.#tell("agents");
-    this.#connection.request({ type: "status", status }, { keep: false }).catch(() => {});
+    this.#connection.request({ type: "status", status }, { keep: false }).then(
+      () => { this.#saidPresence = null; },
+      // Without a connection the next hello says it; what was refused is not so.
+      (error) => error.code !== "offline" && !this.#stopped && this.#refusedPresence(),
+    );
+  }
+
+  #refusedPresence() {
+    this.#saidPresence = null;
+    this.#colleagues(this.agents);
+    if (this.me) keepStatus(this.#agent, this.me.status);
   }
 
   typing(conversation) {
@@ -127,16 +173,24 @@ export class DeskStore extends EventTarget {
   }
 
   async #transmit(conversation, message) {
-    message.failed = null;
+    if (message.failed) {
+      message.failed = null;
+      this.#keepPending();
+    }
     this.#tell("pending", { conversation });
     try {
       const ack = await this.#connection.request({ type: message.kind, id: message.id, conversation, text: message.text });
       message.sent = true;
       message.seq = ack.seq ?? null;
+      this.#keepPending();
       const log = this.log(conversation);
       if (!log || log.events.some((event) => event.seq === message.seq)) this.#dropPending(conversation, message);
     } catch (error) {
-      message.failed = refusal(error, message.kind);
+      // Put away with the page, not refused.
+      if (!this.#stopped) {
+        message.failed = refusal(error, message.kind);
+        this.#keepPending();
+      }
     }
     this.#tell("pending", { conversation });
   }
@@ -145,6 +199,7 @@ export class DeskStore extends EventTarget {
     const rest = this.pending(conversation).filter((other) => other !== message);
     if (rest.length) this.#pending.set(conversation, rest);
     else this.#pending.delete(conversation);
+    this.#keepPending();
     this.#tell("pending", { conversation });
   }
 
@@ -157,18 +212,36 @@ export class DeskStore extends EventTarget {
     this.#connection.send({ type: "open", id, conversation });
   }
 
+  #askLater(conversation, wait) {
+    clearTimeout(this.#askTimers.get(conversation));
+    this.#askTimers.set(conversation, setTimeout(() => {
+      this.#askTimers.delete(conversation);
+      if (this.#logs.has(conversation)) this.#ask(conversation);
+    }, Number(wait) || GAP_GRACE));
+  }
+
+  // Something is missing before what came, and it was not merely late.
+  #askAgain(conversation, last) {
+    this.#askTimers.delete(conversation);
+    const log = this.log(conversation);
+    if (log && (log.events.at(-1)?.seq ?? 0) === last) this.#ask(conversation);
+  }
+
   #take(frame) {
     switch (frame.type) {
       case "snapshot":
         return this.#snapshot(frame);
       case "card":
-        return this.#card(frame.card);
+        return this.#follow(frame.version) && this.#card(frame.card);
       case "gone":
+        if (!this.#follow(frame.version)) return undefined;
         this.#cards.delete(frame.conversation);
         return this.#tell("cards", { gone: frame.conversation });
       case "agents":
-        this.agents = frame.agents;
-        return this.#tell("agents");
+        return this.#follow(frame.version) && this.#colleagues(frame.agents);
+      case "pong":
+        this.#dropOld();
+        return frame.version > this.#version && this.#repairLater();
       case "event":
         return this.#event(frame);
       case "turn": {
@@ -190,6 +263,7 @@ export class DeskStore extends EventTarget {
         return this.#tell("opened", { conversation: frame.conversation });
       }
       case "error":
+        if (this.#asked.has(frame.id) && frame.code === "rate_limited") return this.#askLater(this.#asked.get(frame.id), frame.retry_after_ms);
         return this.#asked.has(frame.id) && this.#tell("missing", { conversation: this.#asked.get(frame.id), message: frame.message });
       case "reset": // A snapshot follows, and asks for the open logs again.
         return this.#forgetLogs();
@@ -200,18 +274,54 @@ export class DeskStore extends EventTarget {
     }
   }
 
+  // False for what is older than what is here. Each frame is whole in itself, so one from beyond a gap counts too; what
+  // is missing before it comes with a new snapshot.
+  #follow(version) {
+    if (version <= this.#version) return false;
+    if (version > this.#version + 1) this.#repairLater();
+    else this.#version = version;
+    return true;
+  }
+
+  #repairLater() {
+    const had = this.#version;
+    this.#gapTimer ||= setTimeout(() => {
+      this.#gapTimer = 0;
+      if (this.#version === had) this.#connection.restart();
+    }, GAP_GRACE);
+  }
+
+  // My own presence too: it may have been changed on another desk of mine.
+  #colleagues(agents) {
+    this.agents = agents;
+    const mine = agents.find((agent) => agent.id === this.me?.id);
+    if (mine && this.#saidPresence === null) {
+      this.me = { ...this.me, status: mine.status };
+      keepStatus(this.#agent, mine.status);
+    }
+    this.#tell("agents");
+  }
+
   #snapshot(frame) {
+    this.#version = frame.version;
     const restored = this.#epoch !== null && frame.epoch !== this.#epoch;
     this.#epoch = frame.epoch;
+    const first = this.me === null;
     this.me = frame.me;
     this.agents = frame.agents ?? [];
     this.demo = Boolean(frame.demo);
+    const before = this.#cards;
+    frame.cards.forEach((card) => this.#learnTime(card));
     this.#cards = new Map(frame.cards.map((card) => [card.conversation, card]));
-    if (this.#wantedPresence && this.#wantedPresence !== frame.me.status) this.setPresence(this.#wantedPresence);
+    if (this.#saidPresence && this.#saidPresence !== frame.me.status) this.setPresence(this.#saidPresence);
+    else this.#saidPresence = null;
+    if (first) for (const message of this.#outbox.load(this.me.id)) this.#send(message);
     if (restored) this.#forgetLogs();
     for (const conversation of this.#logs.keys()) this.#ask(conversation);
     this.#tell("agents");
     this.#tell("cards");
+    // Who came while this desk was away is announced as well; what was there when it began is not.
+    if (!first) for (const card of this.#cards.values()) this.#announce(card, before.get(card.conversation));
   }
 
   #forgetLogs() {
@@ -224,7 +334,28 @@ export class DeskStore extends EventTarget {
   #card(card) {
     const before = this.#cards.get(card.conversation);
     this.#cards.set(card.conversation, card);
+    this.#learnTime(card);
     this.#tell("cards", { changed: card.conversation });
+    this.#announce(card, before);
+  }
+
+  // This machine's own clock may be wrong; the server's is never behind this.
+  #learnTime({ last_at: at }) {
+    if (at > this.#serverTime()) this.#newest = { at, seen: performance.now() };
+  }
+
+  #serverTime() {
+    return this.#newest.at + performance.now() - this.#newest.seen;
+  }
+
+  #dropOld() {
+    const since = this.#serverTime() - LIVE;
+    const old = this.cards.filter((card) => (card.state === "bot" || card.state === "offered") && card.last_at < since && !this.#logs.has(card.conversation));
+    for (const { conversation } of old) this.#cards.delete(conversation);
+    if (old.length) this.#tell("cards");
+  }
+
+  #announce(card, before) {
     if (card.state === "queued" && before?.state !== "queued") this.#tell("arrived", { card });
     const mineNow = card.state === "assigned" && card.agent?.id === this.me?.id;
     if (mineNow && before?.agent?.id !== this.me?.id && !this.#claiming.has(card.conversation)) this.#tell("handed", { card });
@@ -237,7 +368,7 @@ export class DeskStore extends EventTarget {
     const last = log.events.at(-1)?.seq ?? 0;
     if (event.seq <= last) return;
     if (event.seq > last + 1) {
-      this.#ask(conversation);
+      if (!this.#askTimers.has(conversation)) this.#askTimers.set(conversation, setTimeout(() => this.#askAgain(conversation, last), GAP_GRACE));
       return;
     }
     log.events.push(event);

@@ -29,7 +29,8 @@ function draw({ version, model = {}, prompts_version: prompts, prompts_reload: r
         [["Server", `candor ${version}`], ["Address", origin],
          ["Understanding", model.source === "model" ? `model ${model.version}` : `${model.version} (keyword rules)`],
          ["Prompts", prompts]].map(([name, value]) => [h("dt", null, name), h("dd", { class: "break" }, value)])),
-      model.source !== "model" && h("p", { class: "form-problem" }, h("strong", null, "The model is not loaded"), model.reason ? `: ${model.reason}. ` : ". ", "Messages are read by keyword rules."),
+      model.state === "loading" && h("p", { class: "quiet-text" }, "The model is being loaded. Until then messages are read by keyword rules."),
+      ["absent", "failed"].includes(model.state) && h("p", { class: "form-problem" }, h("strong", null, "The model is not loaded"), model.reason ? `: ${model.reason}. ` : ". ", "Messages are read by keyword rules."),
       reload?.result === "refused" && refusal(reload.faults)),
   ];
 }

@@ -2,7 +2,8 @@
 // The only place that knows all pages. Must not draw anything itself.
 
 import { currentAgent, reasons, session, signOut } from "./api.js";
-import { forgetDrafts } from "./composer.js";
+import { draftsOf, forgetDrafts } from "./composer.js";
+import { forgetOutbox, forgetStatus } from "./outbox.js";
 import { showHelp } from "./desk-keys.js";
 import { DeskStore } from "./desk-store.js";
 import { deskView } from "./desk.js";
@@ -40,7 +41,7 @@ function show() {
   const where = place();
   if (where.page === "setup") {
     leave();
-    replace(root, setUpView(where.query.get("token") ?? "", enter));
+    replace(root, setUpView(where.query.get("token") ?? "", signedIn));
     return;
   }
   if (!current) return;
@@ -61,16 +62,24 @@ function show() {
   else scrollTo(0, 0);
 }
 
+function signedIn(agent) {
+  forgetStatus();
+  enter(agent);
+}
+
 /** Somebody is signed in: connects the desk and shows the page they came for. */
 function enter(agent) {
   leave();
-  const store = new DeskStore();
+  draftsOf(agent.id);
+  const store = new DeskStore(agent.id);
   const shell = new Shell(store, agent, { onsignout: leaveForGood, help: showHelp });
   current = { agent, store, shell, page: null, view: null };
   // A socket that keeps failing may mean that the session has ended elsewhere.
   store.addEventListener("status", async ({ detail }) => {
     if (detail.status === "online" || current?.store !== store) return;
-    if (detail.status === "closed" || (await currentAgent().catch(() => agent)) === null) signedOut();
+    const isOver = detail.status === "closed" || (await currentAgent().catch(() => agent)) === null;
+    // Somebody may have signed in meanwhile.
+    if (isOver && current?.store === store) signedOut();
   });
   replace(root, shell.element);
   store.start();
@@ -91,11 +100,12 @@ function leave() {
 function signedOut(notice = "Your session has ended. Sign in to go on.") {
   if (!current) return;
   leave();
-  replace(root, signInView(enter, { notice }));
+  replace(root, signInView(signedIn, { notice }));
 }
 
 async function leaveForGood() {
   forgetDrafts();
+  forgetOutbox();
   leave();
   let notice = "You are signed out.";
   try {
@@ -103,7 +113,7 @@ async function leaveForGood() {
   } catch (error) {
     if (error.status !== 401) notice = "The server could not be told: the session ends by itself within hours.";
   }
-  replace(root, signInView(enter, { notice }));
+  replace(root, signInView(signedIn, { notice }));
 }
 
 async function start() {
@@ -114,7 +124,7 @@ async function start() {
   try {
     const agent = await currentAgent();
     if (agent) enter(agent);
-    else replace(root, signInView(enter));
+    else replace(root, signInView(signedIn));
   } catch (error) {
     replace(root, h("main", { class: "gate" }, failure(error, () => location.reload())));
   }

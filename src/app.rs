@@ -2,18 +2,20 @@
 
 use crate::bus::Bus;
 use crate::chat::accounts::Accounts;
-use crate::chat::desk::Desk;
+use crate::chat::decisions::Decisions;
+use crate::chat::presence::Desk;
 use crate::chat::reload::Reload;
 use crate::chat::turn::TurnOrder;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dialogue::Prompts;
+use crate::domain::NodeId;
 use crate::egress::Egress;
-use crate::nlu::{Intents, Nlu};
+use crate::nlu::{Intents, Nlu, Stage};
 use crate::secret::Secrets;
 use crate::store::Store;
-use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::{Notify, Semaphore};
+use std::sync::Arc;
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,10 +29,10 @@ pub struct App {
     pub own_origins: Vec<String>,
     /// The database.
     pub store: Store,
-    /// Hints between tasks.
+    /// This run of this process, among all that share the database.
+    pub node: NodeId,
+    /// Hints between tasks and between nodes.
     pub bus: Bus,
-    /// The reader of texts.
-    pub nlu: Nlu,
     /// The bot.
     pub bot: CurrentBot,
     /// How the bot's files were last read again.
@@ -49,6 +51,8 @@ pub struct App {
     pub outbox_news: Notify,
     /// Order of turns within a conversation.
     pub turns: TurnOrder,
+    /// Where turns are read and decided.
+    pub decisions: Decisions,
     /// Room for turns that are being read and decided: more at a time would only take the processor away from
     /// messages that are waiting to be stored.
     pub judging: Semaphore,
@@ -67,27 +71,37 @@ pub struct App {
 /// How the app is passed around.
 pub type Shared = Arc<App>;
 
-/// A bot: what it says, and what tells its intents apart, fitted on the phrases of these very prompts.
+/// A bot: what it says, what reads its customers' texts, and what tells its intents apart, fitted on the phrases of
+/// these very prompts by this very reader.
 pub struct Bot {
     /// What it says and when.
     pub prompts: Arc<Prompts>,
+    /// The reader of texts.
+    pub nlu: Nlu,
     /// What its customers' texts are read with.
     pub intents: Arc<Intents>,
 }
 
 /// The bot that answers now. It is replaced as a whole, and whoever began with one ends with it.
-pub struct CurrentBot(RwLock<Arc<Bot>>);
+pub struct CurrentBot(watch::Sender<Arc<Bot>>);
 
 impl CurrentBot {
     /// The first one.
     #[must_use]
     pub fn new(bot: Bot) -> Self {
-        Self(RwLock::new(Arc::new(bot)))
+        Self(watch::Sender::new(Arc::new(bot)))
     }
 
     /// Puts another one in its place.
     pub fn replace(&self, bot: Bot) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(bot);
+        self.0.send_replace(Arc::new(bot));
+    }
+
+    /// Waits until it is known whether a model reads: until then keyword rules do.
+    pub async fn settled(&self) {
+        let mut bots = self.0.subscribe();
+        // The sender is this value itself, so it is there as long as somebody waits.
+        let _ = bots.wait_for(|bot| bot.nlu.status().stage != Stage::Loading).await;
     }
 }
 
@@ -95,8 +109,7 @@ impl App {
     /// The bot that answers now. A use case asks once, so that it does not see two.
     #[must_use]
     pub fn bot(&self) -> Arc<Bot> {
-        // One assignment under the lock: a poisoned one holds a whole bot.
-        Arc::clone(&self.bot.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.bot.0.borrow())
     }
 
     /// What it says, for whoever reads no text.

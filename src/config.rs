@@ -1,6 +1,8 @@
 //! The one list of settings. `--help` is its reference; every flag has an environment variable.
 
+use crate::bus;
 use crate::egress::{Host, Url};
+use crate::store::Location;
 use clap::Args;
 use std::fmt;
 use std::net::SocketAddr;
@@ -15,9 +17,21 @@ pub struct Config {
     /// Address to listen on.
     #[arg(long, env = "CANDOR_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// SQLite database file; made if it does not exist.
-    #[arg(long, env = "CANDOR_DATABASE", default_value = "data/candor.db")]
-    pub database: PathBuf,
+    /// SQLite database file, made if it does not exist; or a PostgreSQL database (15 or later), for example
+    /// `postgres://candor@db.example.com/candor`. A password is safer in this variable or in PGPASSFILE than in a flag.
+    #[arg(long, env = "CANDOR_DATABASE", default_value = "data/candor.db", hide_env_values = true)]
+    pub database: Location,
+    /// Connections to a PostgreSQL server at most.
+    #[arg(long, env = "CANDOR_DATABASE_CONNECTIONS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..=1_000))]
+    pub database_connections: u32,
+    /// Leave the schema of a PostgreSQL database as it is, and do not start if it is older than this version.
+    #[arg(long, env = "CANDOR_NO_MIGRATE")]
+    pub no_migrate: bool,
+    /// How servers that share one PostgreSQL database tell one another that there is news: `nats://user:password@host:4222`
+    /// (`tls://` encrypted; several with commas), `postgres://…` for connections that pass a pooler by, or `postgres` for the
+    /// database's own address, which is the default. With SQLite there is one server and no bus.
+    #[arg(long, env = "CANDOR_BUS", value_name = "ADDRESS", hide_env_values = true)]
+    pub bus: Option<bus::Address>,
     /// Folder of the model [default: models/support-minilm beside the program or here].
     #[arg(long, env = "CANDOR_MODELS")]
     pub models: Option<PathBuf>,
@@ -114,6 +128,9 @@ pub enum ConfigError {
     /// Listening for others without saying under which address.
     #[error("--listen {0} serves other machines: say with --public-url under which address browsers reach it")]
     NoPublicUrl(SocketAddr),
+    /// A bus without anybody to meet on it.
+    #[error("--bus: a SQLite database belongs to one server; several share a PostgreSQL database (docs/scaling.md)")]
+    BusOfOne,
     /// A secret that can be guessed.
     #[error("--identity-secret has fewer than {SECRET_BYTES} bytes; make one with `openssl rand -base64 32`")]
     ShortSecret,
@@ -141,7 +158,22 @@ impl Config {
         if self.identity_secret.as_ref().is_some_and(|secret| secret.bytes().len() < SECRET_BYTES) {
             return Err(ConfigError::ShortSecret);
         }
+        self.bus_address()?;
         self.validate_oncall()
+    }
+
+    /// The way to the other servers of this database; none with SQLite.
+    ///
+    /// # Errors
+    /// If a bus is asked for with SQLite, or the database's address is none.
+    pub fn bus_address(&self) -> Result<Option<bus::Address>, ConfigError> {
+        let server = self.database.address().and_then(|url| url.parse::<bus::Address>().ok());
+        match (&self.bus, server) {
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(ConfigError::BusOfOne),
+            (None | Some(bus::Address::Database), server) => Ok(server),
+            (Some(address), Some(_)) => Ok(Some(address.clone())),
+        }
     }
 
     fn validate_oncall(&self) -> Result<(), ConfigError> {
@@ -285,11 +317,39 @@ mod tests {
     }
 
     #[test]
+    fn a_bus_joins_servers_that_share_a_database() {
+        let shown = |flags: &[&str]| parse(flags).bus_address().map(|address| address.map(|bus| bus.to_string()));
+        assert_eq!(shown(&[]), Ok(None));
+        for bus in ["nats://bus.internal", "postgres", "postgres://db/candor"] {
+            assert_eq!(shown(&["--bus", bus]), Err(ConfigError::BusOfOne));
+            assert_eq!(parse(&["--bus", bus]).validate(), Err(ConfigError::BusOfOne));
+        }
+        let shared = ["--database", "postgres://candor:s3cret@pooler:6432/candor"];
+        let with = |bus: &str| shown(&[&shared[..], &["--bus", bus]].concat()).unwrap().unwrap();
+        assert_eq!(shown(&shared), Ok(Some("postgres://pooler:6432".to_owned())));
+        assert_eq!(with("postgres"), "postgres://pooler:6432");
+        assert_eq!(with("postgres://db/candor"), "postgres://db:5432");
+        assert_eq!(with("nats://candor:s3cret@bus.internal"), "nats://bus.internal:4222");
+        assert!(Line::try_parse_from(["candor", "--bus", "redis://bus"]).is_err());
+        let config = parse(&["--bus", "nats://candor:s3cret@bus.internal"]);
+        assert!(!format!("{config:?}").contains("s3cret"), "{config:?}");
+    }
+
+    #[test]
     fn a_secret_is_long_and_never_shown() {
         let config = parse(&["--identity-secret", "0123456789abcdef0123456789abcdef"]);
         assert_eq!(config.validate(), Ok(()));
         assert!(!format!("{config:?}").contains("0123"), "{config:?}");
         assert_eq!(parse(&["--identity-secret", "short"]).validate(), Err(ConfigError::ShortSecret));
+    }
+
+    #[test]
+    fn the_address_of_a_database_is_shown_without_its_secrets() {
+        let config = parse(&["--database", "postgres://candor:s3cret@db.example/candor"]);
+        assert!(!format!("{config:?}").contains("s3cret"), "{config:?}");
+        assert_eq!(config.database.to_string(), "postgres://db.example/candor");
+        assert_eq!(parse(&[]).database.path(), Some(std::path::Path::new("data/candor.db")));
+        assert!(Line::try_parse_from(["candor", "--database-connections", "1"]).is_err());
     }
 
     #[test]

@@ -39,6 +39,12 @@ enum Command {
     Bench(cli::bench::Args),
     /// Train and measure the model
     Train(cli::train::Args),
+    /// Copy a database while a server uses it, and check the copy
+    Backup(cli::database::BackupArgs),
+    /// Put a backup in the place of a database, which is kept aside
+    Restore(cli::database::RestoreArgs),
+    /// Look a database over: is the file sound, are all logs whole; fails where something is wrong
+    Verify(cli::database::VerifyArgs),
     /// Staff accounts
     User(cli::user::Args),
 }
@@ -96,15 +102,27 @@ fn main() -> ExitCode {
         Command::Audit(args) => cli::audit::run(&args),
         Command::Bench(args) => cli::bench::run(&args),
         Command::Train(args) => cli::train::run(&args),
+        Command::Backup(args) => cli::database::back_up(&args),
+        Command::Restore(args) => cli::database::restore(&args),
+        Command::Verify(args) => cli::database::verify(&args),
         Command::User(args) => cli::user::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("candor: {error:#}");
+            eprintln!("candor: {}", explain(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error and its causes, without those that it tells of already.
+fn explain(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        known if known.contains(&cause) => said,
+        _ => said + ": " + &cause,
+    })
 }
 
 #[tokio::main]

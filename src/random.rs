@@ -1,5 +1,17 @@
 //! A small seeded generator, so that training and fitting can be repeated exactly on any machine. Not for secrets.
 
+/// What a step adds: an odd number near the golden ratio of 2^64.
+const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// One step of SplitMix64 from `bits`: every bit of the result depends on every bit of them.
+#[must_use]
+pub fn mix(bits: u64) -> u64 {
+    let bits = bits.wrapping_add(STEP);
+    let bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    bits ^ (bits >> 31)
+}
+
 /// SplitMix64 (Steele, Lea and Flood, 2014).
 pub struct Random(u64);
 
@@ -9,22 +21,21 @@ impl Random {
         Self(seed)
     }
 
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut value = self.0;
-        value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        value ^ (value >> 31)
+    /// The next 64 bits.
+    pub fn bits(&mut self) -> u64 {
+        let bits = mix(self.0);
+        self.0 = self.0.wrapping_add(STEP);
+        bits
     }
 
     /// Uniform in 0 to 1, without 1.
     pub fn unit(&mut self) -> f32 {
-        (self.next() >> 40) as f32 / (1_u32 << 24) as f32
+        (self.bits() >> 40) as f32 / (1_u32 << 24) as f32
     }
 
     /// Uniform below `limit`.
     pub fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
+        (self.bits() % limit.max(1) as u64) as usize
     }
 
     /// The numbers below `count` in random order.

@@ -1,19 +1,21 @@
 //! Starting and stopping the server.
 
 use crate::app::{App, Bot, CurrentBot, Shared};
-use crate::chat::{accounts, handoff, lookup, outbox, reload, sample_day, upkeep};
+use crate::bus::{self, Bus};
+use crate::chat::decisions::Decisions;
+use crate::chat::{accounts, handoff, lookup, outbox, presence, reload, repair, sample_day, upkeep};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::dialogue::Prompts;
-use crate::domain::OTHER;
+use crate::domain::{NodeId, OTHER};
 use crate::egress::{Egress, NoTls};
-use crate::nlu::{self, IntentExamples, Nlu};
+use crate::nlu::{self, IntentExamples, Intents, Loading, Nlu, Stage};
 use crate::secret::Secrets;
-use crate::store::{self, Store};
+use crate::store::{self, Location, Store};
 use crate::{http, prompt_files, telemetry};
 use axum::serve::ListenerExt as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -27,8 +29,12 @@ const DESKS: usize = 1_000;
 const JUDGED: usize = 32;
 /// How often values of histograms are sorted into their buckets.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
-/// How long a stop waits for work in progress.
-const STOP_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a stop waits for requests in progress, and then for work in progress: five seconds in all with the rest.
+const REQUESTS_DEADLINE: Duration = Duration::from_secs(1);
+const STOP_DEADLINE: Duration = Duration::from_secs(3);
+/// What the kernel keeps of what a client has not taken; it doubles this for its own use. Left to itself it would keep
+/// megabytes for each slow reader.
+const SEND_BUFFER: usize = 128 * 1024;
 
 /// Why the server could not start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -54,13 +60,16 @@ pub enum Error {
         trained: Vec<String>,
     },
     /// The database could not be opened.
-    #[error("{}: {source}", path.display())]
+    #[error("{location}: {source}")]
     Database {
-        /// The file.
-        path: PathBuf,
+        /// Where it is.
+        location: Location,
         /// Why.
         source: store::Error,
     },
+    /// The other servers cannot be told anything.
+    #[error(transparent)]
+    Bus(#[from] bus::Error),
     /// A use case failed at start.
     #[error(transparent)]
     Chat(#[from] crate::chat::Error),
@@ -88,7 +97,8 @@ pub struct Started {
     pub took: Duration,
 }
 
-/// Builds everything that a server needs: prompts, model, database, sample day.
+/// Builds what a server needs to take chats: prompts and database. The model is loaded meanwhile and afterwards;
+/// until it is there, keyword rules read.
 ///
 /// # Errors
 /// What is wrong, in words for the person who starts it.
@@ -96,35 +106,44 @@ pub async fn start(config: Config, listener: &TcpListener, clock: Clock) -> Resu
     let begin = Instant::now();
     config.validate()?;
     let bound = listener.local_addr()?;
-    let prompts = prompt_files::load(config.prompts.as_deref())?;
-    let egress = Egress::new(config.allowed_hosts(bound))?;
-    let secrets = Secrets::from_environment();
-    lookup::check(&prompts, &egress, &secrets, &config.origin(bound)).map_err(prompt_files::Error::Wrong)?;
     let options = nlu::Options {
         models: config.model_folder(),
         queue: config.model_queue,
         threads: config.threads,
         engine: nlu::Engine::default(),
     };
+    let trained = nlu::languages_of(options.models.as_deref());
+    let loading = if let Ok(Some(_)) = trained { Some(Loading::begin(options.clone())?) } else { None };
+    let folder = config.prompts.clone();
+    let prompts = tokio::task::spawn_blocking(move || prompt_files::load(folder.as_deref()));
+    let prompts = prompts.await.map_err(|_| Error::Interrupted)??;
+    log_step("prompts", begin);
+    let egress = Egress::new(config.allowed_hosts(bound))?;
+    let secrets = Secrets::from_environment();
+    lookup::check(&prompts, &egress, &secrets, &config.origin(bound)).map_err(prompt_files::Error::Wrong)?;
+    let trained = trained?;
+    let nlu = match trained {
+        Some(_) => Nlu::stand_in(options.queue, Stage::Loading, "it is being loaded".to_owned())?,
+        None => Nlu::start(options)?,
+    };
+    check_languages(&prompts, trained.unwrap_or_else(|| nlu.languages()))?;
     let examples = intent_examples(&prompts);
-    let model = tokio::task::spawn_blocking(move || {
-        let nlu = Nlu::start(options)?;
-        let intents = nlu.fit(&examples)?;
-        Ok::<_, nlu::Error>((nlu, intents))
-    });
+    let intents = Intents::of_words(&examples);
+    log_step("words", begin);
     let store = open_store(&config, clock.clone()).await?;
+    let node = NodeId(clock.id());
+    let bus = join(&config, &store, node).await?;
     if let Some(url) = &config.oncall_webhook {
         egress.check(url).map_err(|why| ConfigError::OnCall("--oncall-webhook", why.to_string()))?;
     }
-    let (nlu, intents) = model.await.map_err(|_| Error::Interrupted)??;
-    check_languages(&prompts, &nlu)?;
+    log_step("database", begin);
     let app = Arc::new(App {
         origin: config.origin(bound),
         own_origins: config.own_origins(bound),
         store,
-        bus: Default::default(),
-        nlu,
-        bot: CurrentBot::new(Bot { prompts: Arc::new(prompts), intents }),
+        node,
+        bus,
+        bot: CurrentBot::new(Bot { prompts: Arc::new(prompts), nlu, intents: Arc::new(intents) }),
         reload: Default::default(),
         egress,
         secrets,
@@ -133,6 +152,7 @@ pub async fn start(config: Config, listener: &TcpListener, clock: Clock) -> Resu
         queue_news: Notify::new(),
         outbox_news: Notify::new(),
         turns: Default::default(),
+        decisions: Decisions::start()?,
         judging: Semaphore::new(JUDGED),
         sockets: Arc::new(Semaphore::new(config.sockets)),
         desk_sockets: Arc::new(Semaphore::new(DESKS)),
@@ -145,12 +165,53 @@ pub async fn start(config: Config, listener: &TcpListener, clock: Clock) -> Resu
     if let Some(address) = app.config.metrics_listen {
         serve_metrics(&app, address).await?;
     }
+    if let Some(loading) = loading {
+        app.tasks.spawn(take_model(Arc::clone(&app), loading, examples));
+    }
     Ok(Started { app, setup_token, took: begin.elapsed() })
 }
 
+/// How far the start is, for whoever looks for what makes it slow.
+fn log_step(done: &str, begin: Instant) {
+    tracing::debug!(done, ms = begin.elapsed().as_millis(), "a step of the start");
+}
+
+/// Puts the model in the place of the rules once it is loaded. Prompts are reloaded only after that, so those of the
+/// start are the current ones.
+async fn take_model(app: Shared, loading: Loading, examples: Vec<IntentExamples>) {
+    let loaded = tokio::select! {
+        () = app.stop.cancelled() => return,
+        loaded = loading.finish(examples) => loaded,
+    };
+    let prompts = app.prompts();
+    let (nlu, intents) = match loaded {
+        Ok((nlu, intents)) => {
+            let status = nlu.status();
+            tracing::info!(version = status.version, load_ms = status.load_ms, "the model is loaded and reads");
+            (nlu, intents)
+        }
+        Err(error) => {
+            tracing::error!(%error, "the model cannot be loaded; keyword rules read");
+            let Ok(nlu) = Nlu::stand_in(app.config.model_queue, Stage::Failed, error.to_string()) else { return };
+            (nlu, Arc::clone(&app.bot().intents))
+        }
+    };
+    app.bot.replace(Bot { prompts, nlu, intents });
+}
+
+/// Joins the other servers of this database. Alone, it ends what an earlier run left.
+async fn join(config: &Config, store: &Store, node: NodeId) -> Result<Bus, Error> {
+    match config.bus_address()? {
+        Some(address) => Ok(Bus::open(&address, &format!("candor.{}", store.epoch()), node).await?),
+        None => {
+            store.end_other_nodes().await.map_err(crate::chat::Error::from)?;
+            Ok(Bus::default())
+        }
+    }
+}
+
 /// The bot may speak only what the model was trained on.
-fn check_languages(prompts: &Prompts, nlu: &Nlu) -> Result<(), Error> {
-    let trained = nlu.languages();
+fn check_languages(prompts: &Prompts, trained: Vec<String>) -> Result<(), Error> {
     match prompts.languages().supported().iter().find(|language| !trained.contains(language)) {
         Some(language) => Err(Error::Language { language: language.clone(), trained }),
         None => Ok(()),
@@ -195,12 +256,14 @@ pub fn intent_examples(prompts: &Prompts) -> Vec<IntentExamples> {
 }
 
 async fn open_store(config: &Config, clock: Clock) -> Result<Store, Error> {
-    if let Some(folder) = config.database.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+    let folder = config.database.path().and_then(Path::parent);
+    if let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)?;
     }
-    Store::open(&config.database, clock)
+    let options = store::Options { connections: config.database_connections, migrate: !config.no_migrate };
+    Store::open_with(config.database.clone(), options, clock)
         .await
-        .map_err(|source| Error::Database { path: config.database.clone(), source })
+        .map_err(|source| Error::Database { location: config.database.clone(), source })
 }
 
 /// Serves until `app.stop` is cancelled, then ends in order: no new connections, goodbyes on the
@@ -212,6 +275,10 @@ pub async fn run(app: Shared, listener: TcpListener) -> Result<(), Error> {
     app.tasks.spawn(upkeep::run(Arc::clone(&app)));
     app.tasks.spawn(handoff::follow_queue(Arc::clone(&app)));
     app.tasks.spawn(outbox::run(Arc::clone(&app)));
+    app.tasks.spawn(presence::run(Arc::clone(&app)));
+    if app.bus.is_relayed() {
+        app.tasks.spawn(repair::run(Arc::clone(&app)));
+    }
     app.tasks.spawn(reload::run(Arc::clone(&app)));
     if !app.config.no_demo {
         let app = Arc::clone(&app);
@@ -219,7 +286,8 @@ pub async fn run(app: Shared, listener: TcpListener) -> Result<(), Error> {
         app.tasks.clone().spawn(async move {
             tokio::select! {
                 () = app.stop.cancelled() => {}
-                filled = sample_day::fill(&app) => {
+                // Its customers' texts are to be read as those of others will be.
+                filled = async { app.bot.settled().await; sample_day::fill(&app).await } => {
                     if let Err(error) = filled {
                         tracing::error!(%error, "the sample day could not be written");
                     }
@@ -233,17 +301,30 @@ pub async fn run(app: Shared, listener: TcpListener) -> Result<(), Error> {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
+        if let Err(error) = socket2::SockRef::from(&*stream).set_send_buffer_size(SEND_BUFFER) {
+            tracing::debug!(%error, "SO_SNDBUF could not be set");
+        }
     });
-    axum::serve(listener, http::router(Arc::clone(&app)))
-        .with_graceful_shutdown(async move { stop.cancelled().await })
-        .await?;
+    let stopped = stop.clone();
+    let served = axum::serve(listener, http::router(Arc::clone(&app)))
+        .with_graceful_shutdown(async move { stopped.cancelled().await });
+    let late = async {
+        stop.cancelled().await;
+        tokio::time::sleep(REQUESTS_DEADLINE).await;
+    };
+    tokio::select! {
+        served = served => served?,
+        // A request that does not end, or a client that does not take its answer.
+        () = late => tracing::warn!("some requests were still going on and are cut off"),
+    }
     app.tasks.close();
     if tokio::time::timeout(STOP_DEADLINE, app.tasks.wait()).await.is_err() {
         tracing::warn!("some work was still going on and is cut off");
     }
-    let nlu = app.nlu.clone();
+    let nlu = app.bot().nlu.clone();
     // Joins a thread: not for an async worker.
     let _ = tokio::task::spawn_blocking(move || nlu.stop()).await;
+    app.bus.close().await;
     app.store.close().await;
     Ok(())
 }

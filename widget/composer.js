@@ -50,6 +50,12 @@ export class Composer {
     return this.#field.value;
   }
 
+  /** Puts a text back that was not sent, before what was written since. */
+  restore(text) {
+    this.#field.value = [text, this.#field.value].filter(Boolean).join("\n");
+    this.#changed();
+  }
+
   /** Nothing can be typed while `ready` is false: the disclosure comes first. */
   update({ ready, placeholder, described }) {
     this.#field.disabled = !ready;

@@ -7,12 +7,15 @@ import { Connection, newId } from "./connection.js";
 import { GAP, Log, NEXT } from "./log.js";
 
 const TYPING_SHOWN = 6_000; // a typing sign without news fades after this
-const GAP_GRACE = 1_500; // an event may still be on its way when a pong names its seq
+const GAP_GRACE = 250; // what is missing before an event may only be late
+const NEWS_GRACE = 1_500; // an event may still be on its way when an ack names its seq
 
 /**
  * Events: `change` (anything drawn may differ), `message` (detail = a new entry
  * from the bot or a person, not during replay), `owner` (detail = { state }),
- * `unidentified` (detail = { reason }: the signed word was not taken).
+ * `unidentified` (detail = { reason }: the signed word was not taken),
+ * `left` (another customer is here: what was being written was not theirs),
+ * `unsent` (detail = { text }: what was written and not sent when another conversation began).
  */
 export class Conversation extends EventTarget {
   #connection;
@@ -21,11 +24,14 @@ export class Conversation extends EventTarget {
   #log = new Log();
   #entries = [];
   #pending = [];
+  #requests = []; // what else waits to be stored: frames with an id, other than `say`
+  #leaving = null; // the last message that was left, until it is stored
   #fresh = false;
   #triedAnew = false;
   #named = undefined;
   #typingTimer = 0;
   #gapTimer = 0;
+  #newsTimer = 0;
   #readSeq = 0;
   #sentRead = 0;
   #openNow = true;
@@ -58,8 +64,10 @@ export class Conversation extends EventTarget {
   rated = null;
   /** The business's signed word on who the customer is, or null; held in memory only. */
   #identity = null;
-  /** The one that the last hello held. */
+  /** The one that the last hello held, and the one that the last welcome answered; undefined after a reload. */
   #told = null;
+  #welcomedAs = undefined;
+  #stateThen = null; // the owner at the welcome, until an event tells
   /** "Talk to a person" was pressed and is not answered yet. */
   asking = false;
 
@@ -75,10 +83,22 @@ export class Conversation extends EventTarget {
       protocol: "candor.v1",
       hello: () => this.#hello(),
       ready: (frame) => frame.type === "welcome",
+      pulse: () => ({ seq: this.#log.last }),
     });
     this.#connection.addEventListener("frame", (event) => this.#take(event.detail));
     this.#connection.addEventListener("status", (event) => this.#follow(event.detail));
-    for (const { id, text } of this.#memory.get("pending") ?? []) this.#send(id, text);
+    this.#loadUnsent();
+  }
+
+  #loadUnsent() {
+    for (const { id, text, error } of this.#memory.get("pending") ?? []) {
+      if (error) this.#pending.push({ ...unsent(id, text), sending: "failed", error });
+      else this.#send(id, text);
+    }
+    for (const frame of this.#memory.get("requests") ?? []) {
+      if (frame.type === "human") this.#requestPerson(frame);
+      else this.#request(frame).catch(() => {}); // there is nobody left to tell
+    }
   }
 
   /** Everything to draw, oldest first; what the server has not confirmed comes last. */
@@ -104,10 +124,17 @@ export class Conversation extends EventTarget {
     this.#connection.open();
   }
 
+  /** Hangs up until `start`; what was not stored yet is sent then. */
   stop() {
-    clearTimeout(this.#typingTimer);
+    this.#setTyping(null);
+    this.#stopLooking();
+    this.#connection.suspend();
+  }
+
+  #stopLooking() {
     clearTimeout(this.#gapTimer);
-    this.#connection.close();
+    clearTimeout(this.#newsTimer);
+    this.#gapTimer = 0;
   }
 
   /** Tries to connect now instead of waiting for the back-off. */
@@ -117,14 +144,27 @@ export class Conversation extends EventTarget {
 
   /** Leaves this conversation as it is and begins another. */
   startAnew() {
+    const unsent = this.#pending.filter((entry) => entry.sending !== "sent").map((entry) => entry.text);
+    this.#begin();
+    if (unsent.length) this.dispatchEvent(new CustomEvent("unsent", { detail: { text: unsent.join("\n") } }));
+  }
+
+  #begin() {
     this.#fresh = true;
     this.#forget();
-    this.#connection.cancel();
-    this.#pending = [];
+    this.#dropUnsent();
     this.welcomed = false;
-    this.#keepPending();
     this.#connection.restart();
     this.#changed();
+  }
+
+  #dropUnsent() {
+    this.#connection.cancel();
+    this.#pending = [];
+    this.#requests = [];
+    this.#leaving = null;
+    this.asking = false;
+    this.#keepPending();
   }
 
   /** Says who the customer is, in the business's signed word. */
@@ -137,7 +177,27 @@ export class Conversation extends EventTarget {
   signOut() {
     this.#identity = null;
     this.#memory.clear();
-    this.startAnew();
+    this.#begin();
+    this.dispatchEvent(new Event("left"));
+  }
+
+  /** Back from the browser's cache: another page of this tab may have gone on with the chat, or ended it. */
+  takeOver() {
+    const token = this.#memory.get("token");
+    if (!this.#memory.reread()) return;
+    // It has what was unsent here, or has sent it.
+    this.#connection.cancel();
+    [this.#pending, this.#requests, this.#leaving] = [[], [], null];
+    this.#forget();
+    this.#fresh = false;
+    this.welcomed = false;
+    this.#readSeq = this.#memory.get("read") ?? 0;
+    const other = token !== undefined && this.#memory.get("token") !== token;
+    if (other) this.#identity = null;
+    this.#loadUnsent();
+    this.#connection.restart();
+    if (other) this.dispatchEvent(new Event("left"));
+    this.#changed();
   }
 
   say(text) {
@@ -157,20 +217,37 @@ export class Conversation extends EventTarget {
 
   askForPerson() {
     if (this.asking) return;
-    this.asking = true;
     this.#memory.begin();
+    this.#requestPerson({ type: "human", id: newId() });
     this.#changed();
+  }
+
+  #requestPerson(frame) {
+    this.asking = true;
     const settle = () => {
-      this.asking = false;
+      this.asking = this.#requests.some((other) => other.type === "human");
       this.#changed();
     };
     // The new state follows the ack; should it not, the button comes back.
-    this.#connection.request({ type: "human" }).then(() => setTimeout(settle, GAP_GRACE), settle);
+    this.#request(frame).then(() => setTimeout(settle, NEWS_GRACE), settle);
+  }
+
+  // It survives a reload until the server has answered, as what was said does.
+  #request(frame) {
+    this.#requests = [...this.#requests, frame];
+    this.#keepPending();
+    const settle = () => {
+      const left = this.#requests.filter((other) => other !== frame);
+      if (left.length === this.#requests.length) return; // dropped meanwhile
+      this.#requests = left;
+      this.#keepPending();
+    };
+    return this.#connection.request(frame).finally(settle);
   }
 
   /** Resolves when the rating is stored. */
   rate(score, comment) {
-    return this.#connection.request({ type: "rate", kind: "csat", score, ...(comment && { comment }) }).then(() => {
+    return this.#request({ type: "rate", id: newId(), kind: "csat", score, ...(comment && { comment }) }).then(() => {
       this.rated = score;
       this.#changed();
     });
@@ -180,15 +257,20 @@ export class Conversation extends EventTarget {
     const before = entry.helpful;
     entry.helpful = helpful;
     this.#changed();
-    this.#connection.request({ type: "feedback", seq: entry.seq, helpful }).catch(() => {
+    this.#request({ type: "feedback", id: newId(), seq: entry.seq, helpful }).catch(() => {
       entry.helpful = before;
       this.#changed();
     });
   }
 
+  /** Resolves when the message is stored. Left again after a failure it keeps its id, and is stored once. */
   leave(text, email) {
     this.#memory.begin();
-    return this.#connection.request({ type: "leave", text, ...(email && { email }) });
+    const before = this.#leaving;
+    const same = before?.text === text && before.email === (email || undefined);
+    const frame = { type: "leave", id: same ? before.id : newId(), text, ...(email && { email }) };
+    this.#leaving = frame;
+    return this.#request(frame).then(() => { this.#leaving = null; });
   }
 
   /** Tells a person that something is being written; never what, and nobody but a person. */
@@ -243,6 +325,7 @@ export class Conversation extends EventTarget {
   }
 
   #forget() {
+    this.#stopLooking();
     this.#log.reset();
     this.#entries = [];
     this.#readSeq = 0;
@@ -258,6 +341,9 @@ export class Conversation extends EventTarget {
         return this.#apply(frame);
       case "resumed":
         this.replaying = false;
+        // The newest events may begin after the last change of owner.
+        if (this.#stateThen) this.owner = this.#stateThen;
+        this.#stateThen = null;
         this.open = this.#openNow; // replayed events tell how it was then
         if (this.#log.check(frame.seq) === GAP) this.#connection.restart();
         return this.#changed();
@@ -266,8 +352,7 @@ export class Conversation extends EventTarget {
       case "pong":
         return this.#compare(frame.seq);
       case "reset":
-        this.#forget();
-        return this.#connection.restart();
+        return this.#startFrom(frame.after ?? 0);
       case "error":
         return frame.code === "identity" ? this.#unidentified(frame.message) : undefined;
       case "typing":
@@ -282,6 +367,15 @@ export class Conversation extends EventTarget {
     }
   }
 
+  // The server's log is not the one that is here, or far ahead of it: what follows takes its place.
+  #startFrom(after) {
+    const { epoch } = this.#log;
+    this.#forget();
+    this.#log.reset(after);
+    this.#log.adopt(epoch);
+    this.replaying = true;
+  }
+
   // Sent again it would only be refused again; the page may come with a newer one.
   #unidentified(reason) {
     this.#identity = null;
@@ -292,6 +386,12 @@ export class Conversation extends EventTarget {
     const known = this.#memory.get("conversation");
     const other = known !== undefined && known !== frame.conversation;
     if (other || this.#fresh) this.#forget();
+    // A new visitor by another word on who they are: what waits to be sent is not theirs to send, nor to see.
+    if (other && frame.token && this.#told && this.#told !== this.#welcomedAs) {
+      this.#dropUnsent();
+      this.dispatchEvent(new Event("left"));
+    }
+    this.#welcomedAs = this.#told;
     this.#memory.set("conversation", frame.conversation);
     if (frame.token) this.#memory.set("token", frame.token);
     // Another epoch or a shorter log: the server was restored from a backup.
@@ -311,7 +411,8 @@ export class Conversation extends EventTarget {
     this.rateText = frame.rate ?? "";
     this.#openNow = this.open = frame.open !== false;
     this.wait = frame.wait ?? this.wait;
-    if (!this.replaying) this.owner = frame.state ?? this.owner;
+    if (this.replaying) this.#stateThen = frame.state ?? null;
+    else this.owner = frame.state ?? this.owner;
     // It came while the hello was on its way.
     if (this.#identity && this.#identity !== this.#told) return this.#connection.restart();
     this.#changed();
@@ -319,8 +420,22 @@ export class Conversation extends EventTarget {
 
   #apply(event) {
     const verdict = this.#log.offer(event.seq);
-    if (verdict === GAP) return this.#connection.restart();
+    if (verdict === GAP) return this.#hold(event);
     if (verdict !== NEXT) return;
+    this.#add(event);
+    for (let held = this.#log.release(); held; held = this.#log.release()) this.#add(held);
+    this.#changed();
+  }
+
+  #hold(event) {
+    this.#log.hold(event);
+    this.#gapTimer ||= setTimeout(() => {
+      this.#gapTimer = 0;
+      if (this.#log.broken) this.#connection.restart();
+    }, GAP_GRACE);
+  }
+
+  #add(event) {
     const entry = this.#entryOf(event);
     if (entry) {
       if (event.id) {
@@ -333,7 +448,6 @@ export class Conversation extends EventTarget {
         if (!this.replaying) this.dispatchEvent(new CustomEvent("message", { detail: entry }));
       }
     }
-    this.#changed();
   }
 
   // An entry: { key, kind: "message" | "system", role, at, seq, text?, ... }.
@@ -365,6 +479,7 @@ export class Conversation extends EventTarget {
 
   #change(event, base) {
     const before = this.owner;
+    this.#stateThen = null;
     this.owner = event.state;
     this.asking = false;
     this.position = event.position ?? null;
@@ -381,7 +496,7 @@ export class Conversation extends EventTarget {
   }
 
   #send(id, text) {
-    const entry = { key: id, id, kind: "message", role: "customer", name: "", text, at: Date.now(), sending: "sending" };
+    const entry = unsent(id, text);
     this.#pending.push(entry);
     this.#connection.request({ type: "say", id, text }).catch((error) => {
       entry.sending = "failed";
@@ -400,17 +515,17 @@ export class Conversation extends EventTarget {
     this.#compare(frame.seq);
   }
 
-  // Only what is neither confirmed nor refused has to survive a reload.
+  // What is not in the log yet survives a reload: under its id, so that it is stored once, and a failure as one.
   #keepPending() {
-    const waiting = this.#pending.filter((entry) => entry.sending !== "failed");
-    this.#memory.set("pending", waiting.map(({ id, text }) => ({ id, text })));
+    this.#memory.set("pending", this.#pending.map(({ id, text, error }) => ({ id, text, ...(error && { error }) })));
+    this.#memory.set("requests", this.#requests);
   }
 
   // The server has more than we do. What is missing may be on its way, so it gets a moment.
   #compare(seq) {
     if (this.#log.check(seq) !== GAP) return;
-    clearTimeout(this.#gapTimer);
-    this.#gapTimer = setTimeout(() => this.#log.check(seq) === GAP && this.#connection.restart(), GAP_GRACE);
+    clearTimeout(this.#newsTimer);
+    this.#newsTimer = setTimeout(() => this.#log.check(seq) === GAP && this.#connection.restart(), NEWS_GRACE);
   }
 
   #showTyping(from) {
@@ -432,6 +547,10 @@ export class Conversation extends EventTarget {
   #changed() {
     this.dispatchEvent(new Event("change"));
   }
+}
+
+function unsent(id, text) {
+  return { key: id, id, kind: "message", role: "customer", name: "", text, at: Date.now(), sending: "sending" };
 }
 
 function fromUs(entry) {

@@ -49,6 +49,7 @@ export class CandorChat extends HTMLElement {
     if (!this.#frame) this.#build();
     this.#paint();
     document.addEventListener("visibilitychange", this.#seen);
+    addEventListener("pageshow", this.#back);
     visualViewport?.addEventListener("resize", this.#fit);
     visualViewport?.addEventListener("scroll", this.#fit);
     if (this.#conversation) this.#conversation.start();
@@ -57,6 +58,7 @@ export class CandorChat extends HTMLElement {
 
   disconnectedCallback() {
     document.removeEventListener("visibilitychange", this.#seen);
+    removeEventListener("pageshow", this.#back);
     visualViewport?.removeEventListener("resize", this.#fit);
     visualViewport?.removeEventListener("scroll", this.#fit);
     this.#conversation?.stop();
@@ -262,6 +264,10 @@ export class CandorChat extends HTMLElement {
   // Bound once: it is a listener too.
   #seen = () => {
     if (this.#opened && document.visibilityState === "visible") this.#conversation?.markRead();
+  };
+
+  #back = (event) => {
+    if (event.persisted) this.#conversation?.takeOver();
   };
 
   // The screen keyboard shrinks what is visible, not the page: the panel follows.

@@ -25,7 +25,7 @@ export class Entries {
   /** Makes the log show the conversation; touches only what differs. */
   sync(conversation) {
     const entries = conversation.entries;
-    const wanted = conversation.welcomed ? this.#items(conversation, entries) : [];
+    const wanted = this.#items(conversation, entries);
     // What each drawn entry may look at; made once, because a log can be long.
     const now = {
       owner: conversation.owner,
@@ -56,11 +56,13 @@ export class Entries {
 
   #items(conversation, entries) {
     const items = [];
-    if (conversation.disclosure) {
+    // Before the first welcome there is only what was written before a reload and still waits.
+    const { welcomed } = conversation;
+    if (welcomed && conversation.disclosure) {
       const { text, version } = conversation.disclosure;
       items.push({ key: `disclosure ${version}`, draw: () => this.#disclosure(text) });
     }
-    if (conversation.greeting) {
+    if (welcomed && conversation.greeting) {
       const greeting = { role: "bot", name: conversation.botName, text: conversation.greeting, options: [] };
       items.push({ key: "greeting", draw: () => this.#message(greeting, conversation.business) });
     }
@@ -204,8 +206,7 @@ export class Entries {
 
   #sendingText(entry, now) {
     if (entry.sending === "failed") {
-      if (entry.error === "too_long") return this.#texts.say("failedTooLong");
-      return this.#texts.say(entry.error === "rate_limited" ? "failedTooFast" : "failed");
+      return this.#texts.say(entry.error === "too_long" ? "failedTooLong" : "failed");
     }
     if (entry.sending === "sending") return this.#texts.say(now.online ? "sending" : "waitingToSend");
     return now.newestOwn?.key === entry.key ? this.#texts.say("sent") : "";

@@ -8,18 +8,34 @@ export class Memory {
   #key;
   #begun = false;
   #values = {};
+  #text = null; // as it is stored, so far as is known here
 
   constructor(site) {
     this.#key = `candor:${site}`;
+    this.#read();
+  }
+
+  #read() {
     try {
-      const stored = JSON.parse(sessionStorage.getItem(this.#key) ?? "null");
-      if (stored && typeof stored === "object") {
-        this.#values = stored;
-        this.#begun = true;
-      }
+      this.#text = sessionStorage.getItem(this.#key);
+      const stored = JSON.parse(this.#text ?? "null");
+      this.#begun = Boolean(stored) && typeof stored === "object";
+      this.#values = this.#begun ? stored : {};
     } catch {
       // Storage is forbidden or damaged: a reload then starts anew, nothing else is lost.
     }
+  }
+
+  /** Takes over what another page of this tab wrote, or removed, since. False when that is nothing. */
+  reread() {
+    const before = this.#text;
+    try {
+      if (sessionStorage.getItem(this.#key) === before) return false;
+    } catch {
+      return false;
+    }
+    this.#read();
+    return true;
   }
 
   /** Is a conversation kept from before the reload? */
@@ -53,6 +69,7 @@ export class Memory {
   clear() {
     this.#values = {};
     this.#begun = false;
+    this.#text = null;
     try {
       sessionStorage.removeItem(this.#key);
     } catch {
@@ -63,7 +80,9 @@ export class Memory {
   #write() {
     if (!this.#begun) return;
     try {
-      sessionStorage.setItem(this.#key, JSON.stringify(this.#values));
+      const text = JSON.stringify(this.#values);
+      sessionStorage.setItem(this.#key, text);
+      this.#text = text;
     } catch {
       // Full or forbidden: the chat goes on in memory.
     }

@@ -58,7 +58,6 @@ const en = {
   sent: "Sent",
   failed: "Not sent",
   failedTooLong: "Not sent: too long",
-  failedTooFast: "Not sent: too many messages at once",
   retry: "Send again",
   newMessages: "New messages",
 

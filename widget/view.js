@@ -41,6 +41,8 @@ export class View {
       judge: (entry, helpful) => conversation.judge(entry, helpful),
     });
     conversation.addEventListener("change", () => this.#schedule());
+    conversation.addEventListener("left", () => this.#forget());
+    conversation.addEventListener("unsent", ({ detail }) => this.#composer.restore(detail.text));
     // The log grows by messages and shrinks by the screen keyboard: stay with the newest.
     this.#observer = new ResizeObserver(() => this.#following && this.#toEnd());
     this.#observer.observe(this.#parts.log);
@@ -297,6 +299,14 @@ export class View {
   #clearDraft() {
     this.#composer.field.value = "";
     this.#memory.set("draft", "");
+  }
+
+  // The forms are made anew: they hold what was typed.
+  #forget() {
+    this.#clearDraft();
+    this.#leaveLater = this.#leaving = false;
+    this.#foot = "";
+    this.#update();
   }
 
   #left() {

@@ -4,59 +4,50 @@
 //! history for what it had sent, and begins a new conversation when a person got the old one: the bot
 //! is silent there. Knows nothing of rates and percentiles.
 
-use crate::figures::{Phase, Shared};
+use crate::figures::Phase;
 use anyhow::{Context as _, Result, bail};
 use candor::clock::Clock;
 use futures_util::{SinkExt as _, StreamExt as _};
+use proving::figures::Shared;
+use proving::load::{Allowance, REFILL, Seat, Ticket};
+use proving::socket::{Door, Tcp, connect};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{sleep_until, timeout, timeout_at};
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use uuid::Uuid;
 
-/// Messages that a socket may send at once: one less than the server allows (`BURST` in
-/// `chat_socket.rs`), because the two ends do not see the same instants. There is no setting for it.
-pub(crate) const BURST: f64 = 11.0;
-/// Seconds until a socket may send one more, a little longer than the server's `REFILL`.
-pub(crate) const REFILL: f64 = 1.55;
 /// A quiet socket says that it lives, as the widget does.
 const PING: Duration = Duration::from_secs(25);
 /// Longest handshake and hello.
 const HELLO: Duration = Duration::from_secs(30);
 /// Attempts to come back after a break.
 const ATTEMPTS: u32 = 5;
-const BUFFER: usize = 4 * 1024;
 
 /// One text to be said, and where its times go.
 pub(crate) struct Order {
     /// What to say.
     pub(crate) text: String,
-    /// When it was due: latency is counted from here, however late the sending is.
-    pub(crate) due: Instant,
-    /// When waiting for the answer ends.
-    pub(crate) deadline: Instant,
+    /// When it was due, and when waiting for the answer ends.
+    pub(crate) ticket: Ticket,
     /// The figures that it belongs to.
     pub(crate) phase: Shared<Phase>,
 }
 
 /// A connected customer.
 pub(crate) struct Customer {
-    address: SocketAddr,
+    network: Tcp,
+    door: Door,
     socket: WebSocketStream<TcpStream>,
     token: String,
     conversation: String,
     seq: i64,
     bot_answers: bool,
-    /// Messages that may be sent now, and since when that holds.
-    allowed: (f64, Instant),
+    allowance: Allowance,
 }
 
 /// What the server said, as far as it matters here.
@@ -108,15 +99,17 @@ struct Open {
 impl Customer {
     /// Opens a socket with a conversation of its own.
     pub(crate) async fn arrive(address: SocketAddr) -> Result<Self> {
-        let socket = connect(address).await?;
+        let (network, door) = (Tcp::new(&[address]), Door::customer(&format!("http://{address}")));
+        let socket = connect(&network, &door).await?;
         let mut customer = Self {
-            address,
+            network,
+            door,
             socket,
             token: String::new(),
             conversation: String::new(),
             seq: 0,
             bot_answers: true,
-            allowed: (BURST, Instant::now()),
+            allowance: Allowance::customer(),
         };
         customer.greet(&json!({ "type": "hello", "site": "default" }), None).await?;
         Ok(customer)
@@ -126,7 +119,6 @@ impl Customer {
     /// `looked_for` is in it, and whether the bot wrote after it.
     async fn greet(&mut self, hello: &Value, looked_for: Option<Uuid>) -> Result<(bool, bool)> {
         self.seq = 0;
-        self.allowed = (BURST, Instant::now());
         self.socket.send(Message::text(hello.to_string())).await?;
         let (mut found, mut answered) = (false, false);
         timeout(HELLO, async {
@@ -145,34 +137,28 @@ impl Customer {
         .context("no welcome")?
     }
 
-    /// Takes texts from `orders` until there are none any more; says its `number` in `free` whenever
-    /// it could take one.
-    pub(crate) async fn live(
-        mut self,
-        number: usize,
-        free: mpsc::UnboundedSender<usize>,
-        mut orders: mpsc::Receiver<Order>,
-    ) -> Result<()> {
+    /// Takes texts from its seat until there are none any more.
+    pub(crate) async fn live(mut self, mut seat: Seat<Order>) -> Result<()> {
         loop {
-            let ready = self.allowed_at();
+            let ready = self.allowance.at();
             loop {
                 tokio::select! {
                     () = sleep_until(ready) => break,
                     heard = self.hear() => self.idle(heard).await?,
                 }
             }
-            if free.send(number).is_err() {
+            if !seat.offer_itself() {
                 return Ok(());
             }
             let order = loop {
                 tokio::select! {
-                    order = orders.recv() => break order,
+                    order = seat.order() => break order,
                     heard = self.hear_or_ping() => self.idle(heard).await?,
                 }
             };
             let Some(order) = order else { return Ok(()) };
             let outcome = self.take(&order).await;
-            order.phase.borrow_mut().finish();
+            drop(order);
             outcome?;
             if !self.bot_answers {
                 self.begin_anew().await?;
@@ -199,11 +185,11 @@ impl Customer {
                     open.acked = Some(seq);
                     if !open.ack_counted {
                         open.ack_counted = true;
-                        phase.borrow_mut().acked_at(order.due);
+                        phase.borrow_mut().acked_at(order.ticket.due);
                     }
                 }
                 Ok(Heard::Reply(seq)) if open.acked.is_some_and(|asked| asked < seq) => {
-                    phase.borrow_mut().answered_at(order.due);
+                    phase.borrow_mut().answered_at(order.ticket.due);
                     return Ok(());
                 }
                 // The answer would have come first: an earlier turn gave the conversation away.
@@ -236,14 +222,14 @@ impl Customer {
                         return Ok(());
                     }
                     if answered {
-                        phase.borrow_mut().answered_at(order.due);
+                        phase.borrow_mut().answered_at(order.ticket.due);
                         return Ok(());
                     }
                     // Durable, so the answer comes after whatever the log ends with.
                     open.acked = open.acked.or(Some(0));
                 }
             }
-            heard = match timeout_at(order.deadline, self.hear_or_ping()).await {
+            heard = match timeout_at(order.ticket.deadline, self.hear_or_ping()).await {
                 Ok(heard) => heard,
                 Err(_) => return self.give_up(order, &open).await,
             };
@@ -257,7 +243,7 @@ impl Customer {
         if !found {
             phase.lost += 1;
         } else if answered {
-            phase.answered_at(order.due);
+            phase.answered_at(order.ticket.due);
         } else {
             phase.unanswered.push(order.text.clone());
             // A late answer must not be taken for the answer to the next text.
@@ -267,20 +253,10 @@ impl Customer {
     }
 
     async fn say(&mut self, id: Uuid, text: &str) -> Result<Heard> {
-        self.allowed_at();
-        self.allowed.0 -= 1.0;
+        self.allowance.spend();
         let text = serde_json::to_string(text)?;
         self.socket.send(Message::text(format!("{{\"type\":\"say\",\"id\":\"{id}\",\"text\":{text}}}"))).await?;
         Ok(Heard::Other)
-    }
-
-    /// When the server's limit allows the next message.
-    fn allowed_at(&mut self) -> Instant {
-        let now = Instant::now();
-        let (left, since) = self.allowed;
-        let left = (left + now.duration_since(since).as_secs_f64() / REFILL).min(BURST);
-        self.allowed = (left, now);
-        now + Duration::from_secs_f64((1.0 - left).max(0.0) * REFILL)
     }
 
     async fn begin_anew(&mut self) -> Result<()> {
@@ -301,7 +277,7 @@ impl Customer {
         let mut pause = Duration::from_millis(200);
         let mut attempt = 1;
         loop {
-            let outcome = match connect(self.address).await {
+            let outcome = match connect(&self.network, &self.door).await {
                 Ok(socket) => {
                     self.socket = socket;
                     self.greet(hello, looked_for).await
@@ -368,18 +344,4 @@ impl Customer {
             _ => Heard::Other,
         })
     }
-}
-
-async fn connect(address: SocketAddr) -> Result<WebSocketStream<TcpStream>> {
-    let mut request = format!("ws://{address}/v1/chat").into_client_request()?;
-    request.headers_mut().insert("origin", format!("http://{address}").parse()?);
-    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("candor.v1"));
-    // The library's buffers of 128 KiB a socket would be most of the generator's work.
-    let config = WebSocketConfig::default().read_buffer_size(BUFFER).write_buffer_size(0);
-    let handshake = async {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        Ok::<_, anyhow::Error>(client_async_with_config(request, stream, Some(config)).await?.0)
-    };
-    timeout(HELLO, handshake).await.context("no handshake")?
 }

@@ -1,26 +1,13 @@
 //! What is counted, and how it is shown. Knows nothing of sockets.
 
+use proving::figures::{Latency, Spread};
 use serde::Serialize;
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
-use std::time::Duration;
 use tokio::time::Instant;
-
-/// Shared between the tasks of the generator's one thread.
-pub(crate) type Shared<T> = Rc<RefCell<T>>;
 
 /// Counts of one stretch of load while it runs.
 #[derive(Debug)]
 pub(crate) struct Phase {
-    /// Turns that became due.
-    pub(crate) offered: u64,
-    /// Of these, the ones that waited until a socket was free.
-    pub(crate) waited: u64,
-    /// Turns that no socket had taken when the last deadline passed.
-    pub(crate) unsent: u64,
-    /// Turns given to a socket that are not over.
-    pub(crate) under_way: u64,
     /// Sent, and neither acked nor in the history.
     pub(crate) lost: u64,
     /// Texts that were stored and never answered.
@@ -39,18 +26,14 @@ pub(crate) struct Phase {
     pub(crate) end: Instant,
     /// Answers until `end`.
     pub(crate) answered_in_time: u64,
-    ack: Vec<Duration>,
-    reply: Vec<Duration>,
+    ack: Latency,
+    reply: Latency,
 }
 
 impl Phase {
     /// Nothing counted yet.
     pub(crate) fn new(end: Instant) -> Self {
         Self {
-            offered: 0,
-            waited: 0,
-            unsent: 0,
-            under_way: 0,
             lost: 0,
             unanswered: Vec::new(),
             busy: 0,
@@ -60,30 +43,25 @@ impl Phase {
             said_again: 0,
             end,
             answered_in_time: 0,
-            ack: Vec::new(),
-            reply: Vec::new(),
+            ack: Latency::new(),
+            reply: Latency::new(),
         }
     }
 
     /// The ack of a turn that was due at `due` is here.
     pub(crate) fn acked_at(&mut self, due: Instant) {
-        self.ack.push(due.elapsed());
+        self.ack.record(due.elapsed());
     }
 
     /// The answer is here.
     pub(crate) fn answered_at(&mut self, due: Instant) {
-        self.reply.push(due.elapsed());
+        self.reply.record(due.elapsed());
         self.answered_in_time += u64::from(Instant::now() <= self.end);
     }
 
     /// A socket broke.
     pub(crate) fn broke(&mut self, reason: &anyhow::Error) {
         *self.breaks.entry(format!("{reason:#}")).or_default() += 1;
-    }
-
-    /// A turn is over, however it ended.
-    pub(crate) fn finish(&mut self) {
-        self.under_way = self.under_way.saturating_sub(1);
     }
 
     /// A message was refused.
@@ -93,43 +71,22 @@ impl Phase {
 
     /// Number of acks.
     pub(crate) fn acked(&self) -> u64 {
-        count(self.ack.len())
+        self.ack.count()
     }
 
     /// Number of answers.
     pub(crate) fn answered(&self) -> u64 {
-        count(self.reply.len())
+        self.reply.count()
     }
 
     /// Spread of the acks' times.
     pub(crate) fn ack_spread(&self) -> Spread {
-        Spread::of(&self.ack)
+        self.ack.spread()
     }
 
     /// Spread of the answers' times.
     pub(crate) fn reply_spread(&self) -> Spread {
-        Spread::of(&self.reply)
-    }
-}
-
-/// Percentiles in milliseconds, by nearest rank.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(crate) struct Spread {
-    pub(crate) p50: f64,
-    pub(crate) p90: f64,
-    pub(crate) p99: f64,
-    pub(crate) max: f64,
-}
-
-impl Spread {
-    fn of(times: &[Duration]) -> Self {
-        let mut sorted = times.to_vec();
-        sorted.sort_unstable();
-        let at = |percent: usize| {
-            let rank = (sorted.len() * percent).div_ceil(100).max(1);
-            sorted.get(rank - 1).map_or(0.0, |time| (time.as_secs_f64() * 100_000.0).round() / 100.0)
-        };
-        Self { p50: at(50), p90: at(90), p99: at(99), max: at(100) }
+        self.reply.spread()
     }
 }
 
@@ -192,18 +149,4 @@ impl Stretch {
             self.drained_after_ms, self.server_ms_per_turn, self.generator_ms_per_turn
         );
     }
-}
-
-/// One number by another; 0 by nothing.
-pub(crate) fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { real(part) / real(whole) }
-}
-
-/// A count as a real number. Counts here are far below the 2^53 where that would lose anything.
-pub(crate) fn real(count: u64) -> f64 {
-    count as f64
-}
-
-fn count(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
 }

@@ -21,24 +21,31 @@
 
 mod customer;
 mod figures;
-mod offer;
 mod server;
 mod texts;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use candor::clock::Clock;
 use clap::Parser;
-use figures::{Phase, Stretch, ratio};
-use offer::{MOST_SOCKETS, Plan, Pool};
+use customer::{Customer, Order};
+use figures::{Phase, Stretch};
+use proving::figures::{ratio, real, shared};
+use proving::load::{Offered, Plan, Pool};
+use proving::process::{Memory, own_processor_ms};
+use proving::random::Random;
 use serde::Serialize;
-use server::{Memory, Server, per_turn, processor_ms};
+use server::{Server, per_turn};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use texts::{Random, Texts};
+use texts::Texts;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::LocalSet;
+use tokio::task::{JoinSet, LocalSet};
 
+/// Sockets at most: the server's default limit is 10,000.
+const MOST_SOCKETS: usize = 9_000;
+/// Sockets that are opened at a time.
+const OPENING: usize = 16;
 /// Slowest reply of the ceiling, as the 99th percentile.
 const CEILING_P99_MS: f64 = 250.0;
 /// Share of the turns that must be answered while they are offered.
@@ -134,7 +141,7 @@ struct Report {
 impl Report {
     fn print(&self) {
         println!("server: {}, ready after {} ms", self.understanding, self.ready_ms);
-        let mib = |kib| figures::real(kib) / 1024.0;
+        let mib = |kib| real(kib) / 1024.0;
         for (when, sockets, memory) in [("before", self.idle_sockets, self.idle), ("after", self.end_sockets, self.end)]
         {
             let (rss, peak) = (mib(memory.rss), mib(memory.peak));
@@ -155,7 +162,7 @@ impl Report {
 struct Run {
     options: Options,
     server: Server,
-    pool: Pool,
+    pool: Pool<Order>,
     texts: Texts,
     random: Random,
 }
@@ -167,9 +174,9 @@ impl Run {
         } else {
             self.plan(self.options.rate, Duration::from_secs_f64(self.options.seconds))
         };
-        self.pool.grow(self.options.sockets.max(first.sockets(ANSWER))).await?;
+        self.grow(self.options.sockets.max(first.sockets(ANSWER))).await?;
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let (idle_sockets, idle) = (self.pool.len(), self.server.memory()?);
+        let (idle_sockets, idle) = (self.pool.len(), self.server.process.memory()?);
         let mut stretches = Vec::new();
         let mut ceiling = None;
         if self.options.ceiling {
@@ -179,27 +186,55 @@ impl Run {
         }
         if let (Some(factor), Some(base)) = (self.options.overload, self.options.base.or(ceiling)) {
             let plan = self.plan((factor * base).min(LAST_RATE), OVERLOAD_LENGTH);
-            self.pool.grow(plan.sockets(OVERLOADED_ANSWER)).await?;
+            self.grow(plan.sockets(OVERLOADED_ANSWER)).await?;
             stretches.push(self.stretch("overload", plan).await?);
         }
         let (mean_words, new_texts_share) = self.texts.mean_words_and_new();
         Ok(Report {
-            understanding: self.server.understanding().to_owned(),
-            ready_ms: self.server.ready_ms(),
+            understanding: self.server.process.understanding().to_owned(),
+            ready_ms: self.server.process.ready_ms(),
             idle_sockets,
             idle,
             end_sockets: self.pool.len(),
-            end: self.server.memory()?,
+            end: self.server.process.memory()?,
             stretches,
             ceiling,
             mean_words,
             new_texts_share,
-            complaints: self.server.complaints(),
+            complaints: self.server.process.complaints(),
         })
     }
 
     fn plan(&self, rate: f64, length: Duration) -> Plan {
         Plan { rate, length, even: self.options.even }
+    }
+
+    /// Opens sockets until there are `wanted`.
+    async fn grow(&mut self, wanted: usize) -> Result<()> {
+        let mut arriving = JoinSet::new();
+        let mut missing = wanted.min(MOST_SOCKETS).saturating_sub(self.pool.len());
+        while missing > 0 || !arriving.is_empty() {
+            while missing > 0 && arriving.len() < OPENING {
+                arriving.spawn_local(Customer::arrive(self.server.address()));
+                missing -= 1;
+            }
+            if let Some(customer) = arriving.join_next().await {
+                let customer = customer?.context("a customer could not connect")?;
+                self.pool.add(|seat| customer.live(seat));
+            }
+        }
+        Ok(())
+    }
+
+    /// Offers turns: how many, and what became of them.
+    async fn offer(&mut self, plan: Plan) -> Result<(Offered, Phase)> {
+        let end = tokio::time::Instant::now() + plan.length;
+        let phase = shared(Phase::new(end));
+        let (texts, of_order) = (&mut self.texts, phase.clone());
+        let order = |ticket| Order { text: texts.next(), ticket, phase: of_order.clone() };
+        let offered = self.pool.offer(plan, &mut self.random, order).await?;
+        // Deadlines have passed, so no customer holds the phase any more, except one that is stuck.
+        Ok((offered, phase.replace(Phase::new(end))))
     }
 
     /// Steps up; the last rate that held. A step that does not hold gets a second chance, because
@@ -209,10 +244,10 @@ impl Run {
         while rate <= LAST_RATE {
             let plan = self.plan(rate, STEP_LENGTH);
             // Step follows step, so the burst that a socket may say helps none of them.
-            self.pool.grow(self.plan(rate, Duration::from_secs(3_600)).sockets(ANSWER)).await?;
+            self.grow(self.plan(rate, Duration::from_secs(3_600)).sockets(ANSWER)).await?;
             let mut holds = false;
             for chance in ["step", "step, again"] {
-                self.pool.offer(self.plan(rate, WARM_UP), &mut self.texts, &mut self.random).await?;
+                self.offer(self.plan(rate, WARM_UP)).await?;
                 let stretch = self.stretch(chance, plan).await?;
                 holds = stretch.reply_ms.p99 <= CEILING_P99_MS && stretch.answered_share_in_time >= CEILING_ANSWERED;
                 eprintln!("{chance} {rate:.0}/s: reply p99 {:.0} ms, holds: {holds}", stretch.reply_ms.p99);
@@ -232,12 +267,12 @@ impl Run {
 
     async fn stretch(&mut self, what: &str, plan: Plan) -> Result<Stretch> {
         let since = Clock::System.now();
-        let (server, generator) = (self.server.processor_ms()?, processor_ms("self")?);
-        let phase = self.pool.offer(plan, &mut self.texts, &mut self.random).await?;
-        let (server, generator) = (self.server.processor_ms()? - server, processor_ms("self")? - generator);
-        let drained = tokio::time::Instant::now().saturating_duration_since(phase.end);
+        let (server, generator) = (self.server.process.processor_ms()?, own_processor_ms()?);
+        let (Offered { offered, waited, unsent, end }, phase) = self.offer(plan).await?;
+        let (server, generator) = (self.server.process.processor_ms()? - server, own_processor_ms()? - generator);
+        let drained = tokio::time::Instant::now().saturating_duration_since(end);
         let (read_by, actions) = self.server.turns_since(since.0).await?;
-        let Phase { offered, waited, unsent, lost, busy, gaps, .. } = phase;
+        let Phase { lost, busy, gaps, .. } = phase;
         Ok(Stretch {
             what: what.to_owned(),
             rate: plan.rate,
@@ -271,8 +306,8 @@ impl Run {
 async fn run(options: Options) -> Result<Report> {
     options.validate()?;
     let server = Server::start(&options.program, &options.server_flags).await?;
-    eprintln!("the server is process {} on {}", server.id(), server.address());
-    let pool = Pool::new(server.address());
+    eprintln!("the server is process {} on {}", server.process.id(), server.address());
+    let pool = Pool::new();
     let texts = Texts::new(options.seed, options.unique);
     let random = Random::new(options.seed.wrapping_add(1));
     Run { options, server, pool, texts, random }.measure().await

@@ -7,6 +7,8 @@
 //! "hi"), which that memory is for; `--unique` leaves them out. The texts keep the bot answering most
 //! of the time; where it passes a conversation on, the customer goes on in a new one.
 
+use proving::figures::ratio;
+use proving::random::Random;
 use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
@@ -222,36 +224,6 @@ const AGO: [&str; 10] = [
 /// The orders that the demo shop knows.
 const ORDERS: [&str; 6] = ["JT-1042", "JT-1043", "JT-1044", "JT-1045", "JT-1046", "JT-1047"];
 
-/// A small generator of numbers (SplitMix64): the same seed writes the same texts.
-#[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
-
-impl Random {
-    /// Starts at a seed.
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number from 0 to below 1.
-    pub(crate) fn fraction(&mut self) -> f64 {
-        let high = u32::try_from(self.next() >> 32).unwrap_or(0);
-        f64::from(high) / (f64::from(u32::MAX) + 1.0)
-    }
-
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        let length = u64::try_from(from.len()).unwrap_or(1).max(1);
-        usize::try_from(self.next() % length).ok().and_then(|index| from.get(index)).copied().unwrap_or_default()
-    }
-}
-
 /// Writes the texts, and counts what it wrote.
 #[derive(Debug)]
 pub(crate) struct Texts {
@@ -308,7 +280,7 @@ impl Texts {
 
     /// Mean words of a text, and the share of texts that nobody had written before.
     pub(crate) fn mean_words_and_new(&self) -> (f64, f64) {
-        let share = |part: u64| crate::figures::ratio(part, self.written);
+        let share = |part: u64| ratio(part, self.written);
         (share(self.words), share(self.new))
     }
 }

@@ -1,16 +1,25 @@
-//! Hints between tasks: "look again". The database is the truth; a lost signal costs a moment,
-//! never a message. Knows nothing of storage, sockets or texts.
+//! Hints between tasks, and between nodes: "look again". The database is the truth; a lost signal costs a moment,
+//! never a message. Knows nothing of storage's rows, sockets or texts, and no text leaves a node by it.
 
-use crate::domain::{Author, ConversationId};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod address;
+mod local;
+mod nats;
+mod outgoing;
+mod postgres;
+mod relay;
+pub mod repair;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use address::{Address, NoBus};
+
+use crate::domain::{Author, ConversationId, NodeId};
+use local::Local;
+use relay::Relay;
+use std::sync::Arc;
 use tokio::sync::broadcast;
-
-/// Signals that a topic keeps for a slow listener. One that falls behind is told `Lagged` and
-/// reads the log from where it stands, so a small number is enough.
-const KEPT: usize = 64;
-/// The same for the desk's topic, which carries every conversation.
-const KEPT_DESK: usize = 1_024;
+use wire::News;
 
 /// Something that listeners may want to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,86 +28,132 @@ pub enum Signal {
     Changed(ConversationId),
     /// The words of a decided turn, by the conversation and the turn's event, were explained.
     Explained(ConversationId, i64),
-    /// Somebody is typing.
+    /// Somebody is typing. May be lost; the name is known on the node alone on which they type.
     Typing(ConversationId, Author, Option<String>),
-    /// A waiting conversation's place in the queue may have changed.
+    /// A waiting conversation's place in the queue may have changed. For this node's listeners: see
+    /// [`Bus::announce_queue`].
     Queue(ConversationId),
-    /// Who is at the desk has changed.
+    /// Who is at the desk has changed. For this node's listeners: see [`Bus::announce_seats`].
     Presence,
     /// Everything may have changed (sample data was removed): load the desk afresh.
     Reset,
     /// The rights of an account changed: its sockets must prove themselves again.
     Rights(crate::domain::AgentId),
+    /// Signals from other nodes may have been lost: read everything again from where you stand.
+    Again,
 }
 
-/// The in-process fan-out.
-#[derive(Clone, Debug)]
+/// The bus could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("the bus: {0}")]
+pub struct Error(String);
+
+/// The fan-out within this process and, where there are other nodes, the relay to them. Cheap to clone.
+/// [`Bus::default`] has no relay.
+#[derive(Clone, Debug, Default)]
 pub struct Bus {
-    topics: Arc<Mutex<HashMap<ConversationId, broadcast::Sender<Signal>>>>,
-    desk: broadcast::Sender<Signal>,
-}
-
-impl Default for Bus {
-    fn default() -> Self {
-        Self { topics: Arc::default(), desk: broadcast::channel(KEPT_DESK).0 }
-    }
+    local: Arc<Local>,
+    relay: Option<Relay>,
 }
 
 impl Bus {
-    /// Tells those who listen to the conversation, and every desk.
+    /// A bus with other nodes on it. `topic` says which belong together: those of one database. A bus that cannot
+    /// be reached is no error: it is tried again for ever.
+    ///
+    /// # Errors
+    /// If the address cannot be used at all.
+    pub async fn open(address: &Address, topic: &str, node: NodeId) -> Result<Self, Error> {
+        let local = Arc::<Local>::default();
+        let relay = Relay::open(address, topic, node, Arc::clone(&local)).await?;
+        Ok(Self { local, relay: Some(relay) })
+    }
+
+    /// Whether there may be other nodes.
+    #[must_use]
+    pub fn is_relayed(&self) -> bool {
+        self.relay.is_some()
+    }
+
+    /// Tells those who listen to the conversation and every desk, on all nodes.
     pub fn publish(&self, signal: &Signal) {
-        // No listener is no failure: the log has it.
-        let _ = self.desk.send(signal.clone());
-        if let Signal::Changed(id) | Signal::Queue(id) | Signal::Typing(id, ..) = signal {
-            let mut topics = self.topics();
-            if let Some(topic) = topics.get(id)
-                && topic.send(signal.clone()).is_err()
-            {
-                topics.remove(id);
-            }
-        }
+        self.publish_here(signal);
+        self.send(&News::Signal(signal.clone()));
+    }
+
+    /// The same on this node alone.
+    pub fn publish_here(&self, signal: &Signal) {
+        self.local.publish(signal);
+    }
+
+    /// Tells this node's listeners of one conversation, and no desk, that it changed.
+    pub fn publish_change_to_customers(&self, conversation: ConversationId) {
+        self.local.publish_to(conversation, &Signal::Changed(conversation));
+    }
+
+    /// Tells this node's desks, and no customer, that a conversation changed.
+    pub fn publish_change_to_desks(&self, conversation: ConversationId) {
+        self.local.publish_to_desks(&Signal::Changed(conversation));
+    }
+
+    /// Tells the other nodes that who sits at this one is written.
+    pub fn announce_seats(&self) {
+        self.send(&News::Seats);
+    }
+
+    /// Waits until who is at the desk may have changed on another node.
+    pub async fn seats_changed(&self) {
+        self.local.seats.notified().await;
+    }
+
+    /// Tells the other nodes that the queue moved: each tells its own listeners their places.
+    pub fn announce_queue(&self) {
+        self.send(&News::Queue);
+    }
+
+    /// Waits until the queue may have moved on another node.
+    pub async fn queue_moved(&self) {
+        self.local.queue.notified().await;
+    }
+
+    /// The queue was found to have moved on another node.
+    pub fn note_queue_moved(&self) {
+        self.local.queue.notify_one();
     }
 
     /// Signals of one conversation.
     #[must_use]
     pub fn subscribe(&self, conversation: ConversationId) -> broadcast::Receiver<Signal> {
-        self.topics().entry(conversation).or_insert_with(|| broadcast::channel(KEPT).0).subscribe()
+        self.local.subscribe(conversation)
     }
 
     /// Signals of all conversations, and of the desk itself.
     #[must_use]
     pub fn subscribe_desk(&self) -> broadcast::Receiver<Signal> {
-        self.desk.subscribe()
+        self.local.subscribe_desk()
     }
 
-    /// The map is only ever locked for a look-up, so a poisoned lock holds a sound map.
-    fn topics(&self) -> MutexGuard<'_, HashMap<ConversationId, broadcast::Sender<Signal>>> {
-        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Bus, Signal};
-    use crate::domain::ConversationId;
-
-    #[test]
-    fn a_signal_reaches_its_topic_and_the_desk_and_nobody_else() {
-        let bus = Bus::default();
-        let (a, b) = (ConversationId(uuid::Uuid::from_u128(1)), ConversationId(uuid::Uuid::from_u128(2)));
-        let (mut on_a, mut on_b, mut desk) = (bus.subscribe(a), bus.subscribe(b), bus.subscribe_desk());
-        bus.publish(&Signal::Changed(a));
-        assert_eq!(on_a.try_recv(), Ok(Signal::Changed(a)));
-        assert_eq!(desk.try_recv(), Ok(Signal::Changed(a)));
-        assert!(on_b.try_recv().is_err());
+    /// The conversations that somebody on this node listens to.
+    #[must_use]
+    pub fn watched(&self) -> Vec<ConversationId> {
+        self.local.watched()
     }
 
-    #[test]
-    fn a_topic_nobody_listens_to_is_dropped() {
-        let bus = Bus::default();
-        let id = ConversationId(uuid::Uuid::from_u128(1));
-        drop(bus.subscribe(id));
-        bus.publish(&Signal::Changed(id));
-        assert!(bus.topics().is_empty());
+    /// Whether anybody on this node listens to all conversations.
+    #[must_use]
+    pub fn has_desks(&self) -> bool {
+        self.local.has_desks()
+    }
+
+    /// Sends what waits, for two seconds at most, and leaves the bus.
+    pub async fn close(&self) {
+        if let Some(relay) = &self.relay {
+            relay.close().await;
+        }
+    }
+
+    fn send(&self, news: &News) {
+        if let Some(relay) = &self.relay {
+            relay.offer(news);
+        }
     }
 }

@@ -7,7 +7,6 @@ use crate::store::{AgentUpdate, NewAgent};
 use crate::token;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash};
 use argon2::{Algorithm, Argon2, Params, Version};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -25,13 +24,11 @@ const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 12..=128;
 #[derive(Debug)]
 pub struct Accounts {
     hashing: Semaphore,
-    /// Hash of the one-time token for the first manager; taken when it is used.
-    setup: Mutex<Option<Vec<u8>>>,
 }
 
 impl Default for Accounts {
     fn default() -> Self {
-        Self { hashing: Semaphore::new(HASHES_AT_ONCE), setup: Mutex::default() }
+        Self { hashing: Semaphore::new(HASHES_AT_ONCE) }
     }
 }
 
@@ -66,35 +63,32 @@ pub async fn open_setup(app: &App) -> Result<Option<String>> {
         return Ok(None);
     }
     let minted = token::mint()?;
-    *app.accounts.setup.lock().unwrap_or_else(PoisonError::into_inner) = Some(token::hash(&minted));
+    app.store.open_setup(&token::hash(&minted)).await?;
     Ok(Some(minted))
 }
 
-/// Whether the one-time token is good.
-#[must_use]
-pub fn is_setup_token(app: &App, offered: &str) -> bool {
-    let setup = app.accounts.setup.lock().unwrap_or_else(PoisonError::into_inner);
+/// Whether the one-time token is good, whichever node minted it.
+///
+/// # Errors
+/// Storage errors.
+pub async fn is_setup_token(app: &App, offered: &str) -> Result<bool> {
     // Hashes of 256-bit secrets: how far two of them agree tells nothing about the secret.
-    setup.as_ref().is_some_and(|hash| *hash == token::hash(offered))
+    Ok(app.store.is_setup_open(&token::hash(offered)).await?)
 }
 
-/// Makes the first manager with the one-time token, which is void afterwards.
+/// Makes the first manager with a one-time token. All of them are void afterwards.
 ///
 /// # Errors
 /// `WrongCredentials` for a bad token; `Field` for a bad field; storage errors.
 pub async fn set_up(app: &App, offered: &str, application: Application) -> Result<Session> {
-    // Taken before it is used, so that two requests at once cannot both use it.
-    let taken = {
-        let mut setup = app.accounts.setup.lock().unwrap_or_else(PoisonError::into_inner);
-        setup.take_if(|hash| *hash == token::hash(offered)).ok_or(Error::WrongCredentials)?
-    };
-    match create(app, Application { role: Role::Manager, ..application }).await {
-        Ok(agent) => open_session(app, agent).await,
-        Err(error) => {
-            *app.accounts.setup.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
-            Err(error)
-        }
+    // Before a password is hashed for it, which is work.
+    if !is_setup_token(app, offered).await? {
+        return Err(Error::WrongCredentials);
     }
+    let _turn = app.accounts.hashing.acquire().await;
+    let new = prepare(Application { role: Role::Manager, ..application }).await?;
+    let made = app.store.create_first_manager(&token::hash(offered), new, app.clock.now()).await?;
+    open_session(app, made.ok_or(Error::WrongCredentials)?).await
 }
 
 /// Makes an account.

@@ -1,13 +1,10 @@
-//! The desk: who is at it, and the list entries that it shows. Presence lives in memory, because
-//! it describes open sockets.
+//! The desk: the list entries that it shows, and what those who wait may expect.
 
 use super::Result;
 use crate::app::App;
-use crate::domain::{AgentId, Author, Band, ConversationId, Mood, Presence, State, Timestamp, VisitorId};
+use crate::domain::{AgentId, Author, Band, ConversationId, Mood, State, Timestamp, VisitorId};
 use crate::store::{CardRow, PastWait};
 use serde::Serialize;
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Bot conversations that were active within this time are shown on the desk.
@@ -16,88 +13,6 @@ const LIVE: Duration = Duration::from_secs(30 * 60);
 const RECENT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// With fewer waits than this, no estimate is given: it would be a guess.
 const ENOUGH_WAITS: usize = 5;
-
-/// Who is at the desk.
-#[derive(Debug, Default)]
-pub struct Desk {
-    seats: Mutex<HashMap<AgentId, Seat>>,
-}
-
-#[derive(Clone, Debug)]
-struct Seat {
-    name: String,
-    presence: Presence,
-    sockets: usize,
-}
-
-/// One person at the desk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Colleague {
-    /// Who.
-    pub id: AgentId,
-    /// Shown name.
-    pub name: String,
-    /// Takes new conversations?
-    pub status: Presence,
-}
-
-impl Desk {
-    /// One more desk of this agent is open. The first one makes them available.
-    pub fn sit_down(&self, id: AgentId, name: &str) {
-        let mut seats = self.seats();
-        let seat =
-            seats.entry(id).or_insert_with(|| Seat { name: name.to_owned(), presence: Presence::Online, sockets: 0 });
-        seat.sockets += 1;
-        seat.name = name.to_owned();
-    }
-
-    /// One desk of this agent was closed; with the last one they are gone.
-    pub fn stand_up(&self, id: AgentId) {
-        let mut seats = self.seats();
-        if let Some(seat) = seats.get_mut(&id) {
-            seat.sockets = seat.sockets.saturating_sub(1);
-            if seat.sockets == 0 {
-                seats.remove(&id);
-            }
-        }
-    }
-
-    /// Sets what an agent with an open desk says of themselves.
-    pub fn set_presence(&self, id: AgentId, presence: Presence) {
-        if let Some(seat) = self.seats().get_mut(&id) {
-            seat.presence = presence;
-        }
-    }
-
-    /// What an agent says of themselves; offline without an open desk.
-    #[must_use]
-    pub fn presence(&self, id: AgentId) -> Presence {
-        self.seats().get(&id).map_or(Presence::Offline, |seat| seat.presence)
-    }
-
-    /// Whether anybody takes new conversations.
-    #[must_use]
-    pub fn is_staffed(&self) -> bool {
-        self.seats().values().any(|seat| seat.presence == Presence::Online)
-    }
-
-    /// Everybody with an open desk, by name.
-    #[must_use]
-    pub fn colleagues(&self) -> Vec<Colleague> {
-        let mut all: Vec<Colleague> = self
-            .seats()
-            .iter()
-            .map(|(id, seat)| Colleague { id: *id, name: seat.name.clone(), status: seat.presence })
-            .collect();
-        all.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
-        all
-    }
-
-    /// The map is whole after every operation, so a poisoned lock holds a sound map.
-    fn seats(&self) -> MutexGuard<'_, HashMap<AgentId, Seat>> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// A reason with the words that staff read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -280,24 +195,9 @@ fn quartiles(mut values: Vec<i64>) -> Option<(i64, i64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Desk, PastWait, alike, quartiles, visitor_name};
-    use crate::domain::{AgentId, Presence, VisitorId};
+    use super::{PastWait, alike, quartiles, visitor_name};
+    use crate::domain::VisitorId;
     use uuid::Uuid;
-
-    #[test]
-    fn an_agent_is_there_until_their_last_desk_closes() {
-        let (desk, dana) = (Desk::default(), AgentId(Uuid::from_u128(1)));
-        assert!(!desk.is_staffed());
-        desk.sit_down(dana, "Dana");
-        desk.sit_down(dana, "Dana");
-        desk.stand_up(dana);
-        assert!(desk.is_staffed());
-        desk.set_presence(dana, Presence::Away);
-        assert!(!desk.is_staffed(), "away takes nobody");
-        desk.stand_up(dana);
-        assert_eq!(desk.presence(dana), Presence::Offline);
-        assert!(desk.colleagues().is_empty());
-    }
 
     #[test]
     fn thin_data_gives_no_promise() {

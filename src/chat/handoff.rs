@@ -8,7 +8,8 @@ use crate::app::{App, Shared};
 use crate::bus::Signal;
 use crate::dialogue::{Prompts, Rendered};
 use crate::domain::{Agent, AgentId, Author, Conversation, ConversationId, EventKind, Presence, Timestamp, Visibility};
-use crate::store::{self, Appended, Change, Guard, NewEvent, NewHandover, NextState};
+use crate::store::{self, Appended, Change, Guard, NewEvent, NewHandover, NextState, OpenWait};
+use crate::telemetry;
 use serde_json::json;
 use std::time::Duration;
 use uuid::Uuid;
@@ -129,7 +130,24 @@ pub async fn claim(app: &App, agent: &Agent, conversation: ConversationId) -> Re
     let holder = app.store.conversation(conversation).await?.and_then(|found| found.agent_id);
     let from = holder.filter(|holder| app.desk.presence(*holder) == Presence::Offline);
     let change = Change::Claim { agent: agent.id, name: agent.name.clone(), from };
-    change_owner(app, conversation, change, Some(app.prompts().handoff().claimed(&agent.name))).await
+    let wait = app.store.open_wait(conversation).await?;
+    let claimed = change_owner(app, conversation, change, Some(app.prompts().handoff().claimed(&agent.name))).await?;
+    if let Some(wait) = wait {
+        count_wait(&wait, claimed.at);
+    }
+    Ok(claimed)
+}
+
+/// Whether the customer was served by when they were told.
+fn count_wait(wait: &OpenWait, claimed_at: Timestamp) {
+    let promise = match wait.late_at {
+        None => "none",
+        Some(late) if claimed_at <= late => "kept",
+        Some(_) => "late",
+    };
+    metrics::counter!(telemetry::WAITS, "promise" => promise).increment(1);
+    metrics::histogram!(telemetry::WAIT_SECONDS)
+        .record(Duration::from_millis(u64::try_from(claimed_at.since(wait.queued_at)).unwrap_or(0)));
 }
 
 /// Puts a conversation back into the queue, where it keeps its place.
@@ -247,6 +265,12 @@ async fn change_owner(
 
 /// Has everybody who waits told that their place may have changed: at once if they have not been told lately.
 pub fn announce_queue(app: &App) {
+    announce_queue_here(app);
+    app.bus.announce_queue();
+}
+
+/// The same for those alone who wait at this node.
+pub(super) fn announce_queue_here(app: &App) {
     app.queue_news.notify_one();
 }
 
@@ -259,12 +283,16 @@ const PAUSE_EACH: Duration = Duration::from_millis(2);
 pub async fn follow_queue(app: Shared) {
     let changed = async {
         loop {
-            app.queue_news.notified().await;
+            tokio::select! {
+                () = app.queue_news.notified() => {}
+                () = app.bus.queue_moved() => {}
+            }
             let mut pause = QUEUE_PAUSE;
             match app.store.queued().await {
                 Ok(waiting) => {
+                    metrics::gauge!(telemetry::WAITING).set(u32::try_from(waiting.len()).unwrap_or(u32::MAX));
                     pause += PAUSE_EACH * u32::try_from(waiting.len()).unwrap_or(u32::MAX);
-                    waiting.into_iter().for_each(|id| app.bus.publish(&Signal::Queue(id)));
+                    waiting.into_iter().for_each(|id| app.bus.publish_here(&Signal::Queue(id)));
                 }
                 Err(error) => tracing::error!(%error, "the queue could not be announced"),
             }

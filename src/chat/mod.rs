@@ -3,6 +3,7 @@
 
 pub mod accounts;
 mod churn;
+pub mod decisions;
 pub mod desk;
 pub mod explain;
 pub mod handoff;
@@ -11,7 +12,9 @@ pub mod invitation;
 pub mod lookup;
 pub mod oncall;
 pub mod outbox;
+pub mod presence;
 pub mod reload;
+pub mod repair;
 pub mod sample_day;
 pub mod summary;
 pub mod text;

@@ -1,10 +1,12 @@
 //! Delivers what has to leave the server: at least once, each attempt later than the one before, for a day. What is
-//! delivered was stored in the transaction of what caused it, so a stop or a crash loses nothing.
+//! delivered was stored in the transaction of what caused it, so a stop or a crash loses nothing. Nodes share the
+//! outbox: each takes up what is due for a while, and nobody else tries it meanwhile.
 
 use super::oncall::Call;
 use crate::app::{App, Shared};
 use crate::egress::{HeaderMap, HeaderName, HeaderValue, Method, Outgoing};
 use crate::store::{Attempt, Delivery, OutboxKind};
+use crate::telemetry;
 use lettre::message::{Mailbox, header::ContentType};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use std::time::Duration;
@@ -17,6 +19,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10 * 60);
 /// After this long nobody needs to hear of it any more.
 const LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// How long whoever takes a delivery up has it: longer than an attempt, by more than clocks differ.
+const CLAIM: Duration = Duration::from_secs(20);
 /// Attempts at a time.
 const AT_ONCE: u32 = 16;
 /// How often it looks although nothing was said to be due: another process may have written.
@@ -27,31 +31,23 @@ const CONTENT_TYPE: HeaderName = HeaderName::from_static("content-type");
 
 /// Delivers until the server stops.
 pub async fn run(app: Shared) {
-    let delivering = async {
-        loop {
-            match deliver_due(&app).await {
-                Ok(pause) => {
-                    // Woken at once by what is new.
-                    let _ = tokio::time::timeout(pause, app.outbox_news.notified()).await;
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the outbox could not be read");
-                    tokio::time::sleep(LOOK_EVERY).await;
-                }
-            }
+    while !app.stop.is_cancelled() {
+        let pause = deliver_due(&app).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the outbox could not be read");
+            LOOK_EVERY
+        });
+        tokio::select! {
+            () = app.stop.cancelled() => {}
+            // Woken at once by what is new.
+            _ = tokio::time::timeout(pause, app.outbox_news.notified()) => {}
         }
-    };
-    tokio::select! {
-        // An attempt that is cut off is made again after the next start.
-        () = app.stop.cancelled() => {}
-        () = delivering => {}
     }
 }
 
 /// Tries everything that is due; returns how long nothing else is.
 async fn deliver_due(app: &App) -> super::Result<Duration> {
-    loop {
-        let due = app.store.due_deliveries(app.clock.now(), AT_ONCE).await?;
+    while !app.stop.is_cancelled() {
+        let due = app.store.claim_deliveries(app.clock.now(), CLAIM, AT_ONCE).await?;
         if due.is_empty() {
             break;
         }
@@ -67,23 +63,35 @@ async fn deliver_due(app: &App) -> super::Result<Duration> {
 
 async fn attempt(app: &App, delivery: &Delivery) -> super::Result<()> {
     let id = delivery.id;
-    let sent = match tokio::time::timeout(DEADLINE, send(app, delivery)).await {
-        Ok(sent) => sent,
-        Err(_) => Err("no answer in time".to_owned()),
+    let sent = tokio::select! {
+        // An attempt that is cut off is made again by whoever looks next.
+        () = app.stop.cancelled() => None,
+        sent = tokio::time::timeout(DEADLINE, send(app, delivery)) => Some(sent),
     };
     let now = app.clock.now();
-    let settled = match sent {
-        Ok(()) => Attempt::Delivered(now),
-        Err(why) if now.since(delivery.created_at) >= i64::try_from(LIFETIME.as_millis()).unwrap_or(i64::MAX) => {
+    let settled = match sent.map(|sent| sent.unwrap_or_else(|_| Err("no answer in time".to_owned()))) {
+        None => Attempt::PutBack(now),
+        Some(Ok(())) => Attempt::Delivered(now),
+        Some(Err(why)) if now.since(delivery.created_at) >= i64::try_from(LIFETIME.as_millis()).unwrap_or(i64::MAX) => {
             tracing::error!(%id, why, attempts = delivery.attempts + 1, "a delivery was given up after a day");
             Attempt::GivenUp
         }
-        Err(why) => {
+        Some(Err(why)) => {
             tracing::warn!(%id, why, attempts = delivery.attempts + 1, "a delivery failed and is tried again");
             Attempt::Again(now.after(pause_after(delivery.attempts)))
         }
     };
-    Ok(app.store.settle_delivery(id, settled).await?)
+    let outcome = match settled {
+        Attempt::Delivered(_) => "delivered",
+        Attempt::Again(_) => "again",
+        Attempt::GivenUp => "given_up",
+        Attempt::PutBack(_) => "put_back",
+    };
+    metrics::counter!(telemetry::DELIVERIES, "kind" => delivery.kind.name(), "outcome" => outcome).increment(1);
+    if !app.store.settle_delivery(id, delivery.claim, settled).await? {
+        tracing::warn!(%id, "a delivery took so long that another node took it up");
+    }
+    Ok(())
 }
 
 /// The pause after an attempt that failed, with `failed` failures before it.

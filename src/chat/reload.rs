@@ -9,7 +9,8 @@ use crate::app::{App, Bot, Shared};
 use crate::dialogue::Prompts;
 use crate::dialogue::prompts::version_of;
 use crate::domain::Timestamp;
-use crate::nlu::{self, Nlu};
+use crate::nlu;
+use crate::priority::{PREPARING, step_back};
 use crate::prompt_files::{self, Look};
 use crate::serve::intent_examples;
 use serde::Serialize;
@@ -111,6 +112,11 @@ impl From<prompt_files::Error> for Vec<Fault> {
 /// Watches the folder of `--prompts` until the server stops; ends at once where there is none.
 pub async fn run(app: Shared) {
     let Some(folder) = app.config.prompts.clone() else { return };
+    // The model that is being loaded is fitted on the prompts of the start.
+    tokio::select! {
+        () = app.stop.cancelled() => return,
+        () = app.bot.settled() => {}
+    }
     // Nothing is known of the files that the start read, so the first look finds them new; their version tells.
     let mut seen = None;
     loop {
@@ -157,8 +163,8 @@ async fn keep_still(folder: &Path, mut before: Result<Look, String>) -> Result<L
 /// Reads the files, and puts the bot that they are in the place of the one that answers.
 async fn reload(app: &App, folder: &Path) {
     let begin = Instant::now();
-    let (nlu, current, from) = (app.nlu.clone(), app.bot(), folder.to_owned());
-    let read = aside(move || read(&nlu, &current, &from)).await.and_then(|read| match read {
+    let (current, from) = (app.bot(), folder.to_owned());
+    let read = aside(move || read(&current, &from)).await.and_then(|read| match read {
         // What a start would refuse is refused here as well.
         Some(bot) => match lookup::check(&bot.prompts, &app.egress, &app.secrets, &app.origin) {
             Ok(()) => Ok(Some(bot)),
@@ -193,7 +199,7 @@ async fn reload(app: &App, folder: &Path) {
 }
 
 /// The bot of a folder; none if it is the current one. What needs no new fit keeps the current one's.
-fn read(nlu: &Nlu, current: &Bot, folder: &Path) -> Result<Option<Bot>, Vec<Fault>> {
+fn read(current: &Bot, folder: &Path) -> Result<Option<Bot>, Vec<Fault>> {
     let files = prompt_files::read(Some(folder))?;
     if version_of(&files) == current.prompts.version() {
         return Ok(None);
@@ -203,9 +209,9 @@ fn read(nlu: &Nlu, current: &Bot, folder: &Path) -> Result<Option<Bot>, Vec<Faul
     let intents = if current.intents.are_of(&examples) {
         Arc::clone(&current.intents)
     } else {
-        nlu.fit(&examples).map_err(|error: nlu::Error| vec![Fault::plain(error)])?
+        current.nlu.fit(&examples).map_err(|error: nlu::Error| vec![Fault::plain(error)])?
     };
-    Ok(Some(Bot { prompts: Arc::new(prompts), intents }))
+    Ok(Some(Bot { prompts: Arc::new(prompts), nlu: current.nlu.clone(), intents }))
 }
 
 /// Runs this on a thread of its own that leaves the processor to everything else: seconds of computing must not be
@@ -215,7 +221,7 @@ async fn aside(
 ) -> Result<Option<Bot>, Vec<Fault>> {
     let (send, done) = oneshot::channel();
     let thread = std::thread::Builder::new().name("reload".to_owned()).spawn(move || {
-        step_back();
+        step_back(PREPARING);
         // Nobody waits any more when the server stops.
         drop(send.send(work()));
     });
@@ -224,16 +230,3 @@ async fn aside(
         Err(error) => Err(vec![Fault::plain(format!("no thread for the reload: {error}"))]),
     }
 }
-
-/// Takes the calling thread, and those that it starts, behind all others. Refused, it only competes.
-#[cfg(target_os = "linux")]
-fn step_back() {
-    /// A tenth of the share of a thread that answers; behind the lowest a busy server would never get there.
-    const NICE: i32 = 10;
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-        tracing::debug!(%error, "the reload runs at normal priority");
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn step_back() {}

@@ -13,6 +13,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 const DAY: &str = include_str!("sample_day.toml");
+/// Of several nodes that start at once, the one that holds this lease writes the day; it takes it again before each
+/// conversation.
+const LEASE: &str = "sample_day";
+const LEASE_FOR: Duration = Duration::from_secs(30);
+/// How often the others look whether it is written, or its writer gone.
+const LOOK: Duration = Duration::from_secs(5);
 /// How long the bot seems to take; live it is shorter still.
 const BOT_DELAY: Duration = Duration::from_millis(400);
 
@@ -82,24 +88,43 @@ pub async fn fill(app: &App) -> Result<()> {
             return Ok(());
         }
     };
+    while !app.store.is_sampled().await? {
+        if holds_lease(app).await? && write(app, &day).await? {
+            app.bus.publish(&Signal::Reset);
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
+}
+
+async fn holds_lease(app: &App) -> Result<bool> {
+    Ok(app.store.take_lease(LEASE, app.node, app.clock.now(), LEASE_FOR).await?.is_some())
+}
+
+/// False if the lease went to another node meanwhile, which begins again.
+async fn write(app: &App, day: &Day) -> Result<bool> {
+    // Whoever had the lease until now may have just ended.
     if app.store.is_sampled().await? {
-        return Ok(());
+        return Ok(true);
     }
     app.store.remove_samples().await?;
     let mut colleagues = HashMap::new();
-    for Colleague { name } in day.colleague {
+    for Colleague { name } in &day.colleague {
         let email = format!("{}@sample.invalid", name.to_lowercase());
         // No password hash: nobody can sign in as a sample colleague.
         let new = NewAgent { email, name: name.clone(), role: Role::Agent, password_hash: String::new(), demo: true };
-        colleagues.insert(name, app.store.create_agent(new, app.clock.now()).await?);
+        colleagues.insert(name.as_str(), app.store.create_agent(new, app.clock.now()).await?);
     }
     for script in &day.conversation {
-        let agent = script.agent.as_ref().and_then(|name| colleagues.get(name));
+        if !holds_lease(app).await? {
+            return Ok(false);
+        }
+        let agent = script.agent.as_deref().and_then(|name| colleagues.get(name));
         Stage::open(app, script).await?.play(script, agent).await?;
     }
     app.store.mark_sampled().await?;
-    app.bus.publish(&Signal::Reset);
-    Ok(())
+    Ok(true)
 }
 
 /// One sample conversation while it is written.

@@ -9,12 +9,18 @@ use crate::domain::{
     ActionKind, Analysis, Author, Conversation, ConversationId, Customer, Event, EventKind, State, TurnRecord,
 };
 use crate::store::{self, Appended, BotMessage, Guard, NewEvent, NewHandover, NextState, TurnOutcome, TurnWrite};
+use crate::telemetry;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::SemaphorePermit;
 use uuid::Uuid;
+
+/// How long a decision lets messages go first, so that answers do not end altogether while ever more is said.
+const GIVE_WAY: Duration = Duration::from_secs(2);
+/// How often it looks whether some still wait.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Keeps the turns of one conversation in order: one at a time, also when several arrive at once.
 #[derive(Debug, Default)]
@@ -89,7 +95,7 @@ pub fn announce(app: &App, conversation: ConversationId) {
 /// Answers the conversation in the background; a failure is logged and left to `upkeep`.
 pub fn answer_later(app: &Shared, conversation: ConversationId) {
     let app_of_task = Arc::clone(app);
-    app.tasks.spawn(async move {
+    app.decisions.spawn(&app.tasks, async move {
         if let Err(error) = answer(&app_of_task, conversation).await {
             tracing::error!(%conversation, %error, "a turn could not be answered yet");
         }
@@ -118,21 +124,28 @@ pub async fn answer(app: &Shared, id: ConversationId) -> Result<()> {
 pub struct Judging<'a> {
     /// Since when it was waited for.
     since: Instant,
+    /// How long that took.
+    waited: Duration,
     _room: SemaphorePermit<'a>,
 }
 
 impl<'a> Judging<'a> {
-    /// Waits for room.
+    /// Waits for room, and lets messages go first that wait to be stored: nobody hears that theirs is safe sooner if
+    /// an earlier one is answered meanwhile.
     ///
     /// # Errors
     /// [`store::Error::Busy`] when the server stops.
     pub async fn wait(app: &'a App) -> Result<Self> {
         let since = Instant::now();
         let room = app.judging.acquire().await.map_err(|_| store::Error::Busy)?;
-        Ok(Self { since, _room: room })
+        while app.store.writes_waiting() > 0 && since.elapsed() < GIVE_WAY {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(Self { since, waited: since.elapsed(), _room: room })
     }
 }
 
+#[tracing::instrument(name = "turn", skip_all, fields(conversation = %event.conversation_id, seq = event.seq))]
 async fn answer_one(app: &Shared, event: &Event, judging: Judging<'_>) -> Result<()> {
     let id = event.conversation_id;
     let (conversation, memory, customer) = load(app, id).await?;
@@ -142,10 +155,23 @@ async fn answer_one(app: &Shared, event: &Event, judging: Judging<'_>) -> Result
         app.bus.publish(&Signal::Typing(id, Author::Bot, Some(bot.prompts.business().bot_name.clone())));
     }
     let write = decide(app, &bot, &conversation, (&memory, &customer), event, app.desk.is_staffed(), judging).await?;
-    let queued = write.next.as_ref().is_some_and(|next| next.state == State::Queued);
-    let record = write.record.clone();
-    let outcome = app.store.record_turn(write).await?;
+    let mut queued = write.next.as_ref().is_some_and(|next| next.state == State::Queued);
+    let mut record = write.record.clone();
+    let begin = Instant::now();
+    let fallback = silent(&write, &memory);
+    let outcome = match app.store.record_turn(write).await {
+        // What is wrong with it would be wrong each time: the turns after it are not to wait for ever.
+        Err(error) if error.is_refused_value() => {
+            tracing::error!(%error, "a turn could not be stored and stays without an answer");
+            queued = false;
+            record = fallback.record.clone();
+            app.store.record_turn(fallback).await?
+        }
+        outcome => outcome?,
+    };
     announce(app, id);
+    measure("store", begin.elapsed());
+    count(app, event, &record, outcome);
     if outcome != TurnOutcome::Repeated {
         explain::later(app, &bot, &record, event, &memory);
     }
@@ -154,6 +180,33 @@ async fn answer_one(app: &Shared, event: &Event, judging: Judging<'_>) -> Result
         app.outbox_news.notify_one();
     }
     Ok(())
+}
+
+/// The same turn without anything that came from a text, a look-up or a person: that it was passed over.
+fn silent(write: &TurnWrite, memory: &DialogueState) -> TurnWrite {
+    let mut record = write.record.clone();
+    record.action = ActionKind::Silent;
+    (record.intent, record.reasons, record.trace) = (None, Vec::new(), json!({ "failed": "store" }));
+    let dialogue = serde_json::to_value(memory).unwrap_or_default();
+    TurnWrite { record, reply: None, next: None, dialogue, churn: None }
+}
+
+/// How long one stage of a turn took.
+fn measure(stage: &'static str, took: Duration) {
+    metrics::histogram!(telemetry::TURN_SECONDS, "stage" => stage).record(took);
+}
+
+/// What became of a turn, for the figures of the running server.
+fn count(app: &App, event: &Event, record: &TurnRecord, outcome: TurnOutcome) {
+    if outcome != TurnOutcome::Answered {
+        return;
+    }
+    measure("answer", Duration::from_millis(u64::try_from(app.clock.now().since(event.at)).unwrap_or(0)));
+    metrics::counter!(telemetry::TURNS, "action" => record.action.name()).increment(1);
+    if matches!(record.action, ActionKind::Offer | ActionKind::Handoff) {
+        let reason = record.reasons.first().map_or_else(String::new, |reason| reason.code.clone());
+        metrics::counter!(telemetry::ESCALATIONS, "action" => record.action.name(), "reason" => reason).increment(1);
+    }
 }
 
 /// Reads and decides one customer event with this bot, without storing anything. `known` is what the
@@ -170,6 +223,8 @@ pub async fn decide(
     staffed: bool,
     judging: Judging<'_>,
 ) -> Result<TurnWrite> {
+    measure("wait", judging.waited);
+    let begin = Instant::now();
     let (memory, customer) = known;
     let prompts = &*bot.prompts;
     // What it remembers may stem from other prompts.
@@ -184,19 +239,23 @@ pub async fn decide(
         // The wait for room counts: a turn that came too late for the model is read by rules.
         let deadline = Duration::from_millis(prompts.policy().analysis.deadline_ms);
         let deadline = deadline.saturating_sub(judging.since.elapsed());
-        let mut analysis = app.nlu.analyze_or_rules(&bot.intents, typed, deadline).await;
-        app.nlu.read_in_context(&mut analysis, &memory.context());
+        let mut analysis = bot.nlu.analyze_or_rules(&bot.intents, typed, deadline).await;
+        bot.nlu.read_in_context(&mut analysis, &memory.context());
         analysis
     };
     let turn = memory.turn(typed, button, conversation.state, customer);
     let turn = if rated_low { turn.rated_low() } else { turn };
     let mut decision = dialogue::decide(&turn, &analysis, prompts);
+    measure("decide", begin.elapsed());
     // A look-up waits for somebody else's system, which must not hold up other turns.
     drop(judging);
     let outcome = match decision.reply.lookup() {
         Some((lookup, slots)) => {
             let key = format!("{}-{}", event.conversation_id, event.seq);
-            Some(lookup::fetch(app, prompts, lookup, slots, &key).await)
+            let begin = Instant::now();
+            let fetched = lookup::fetch(app, prompts, lookup, slots, &key).await;
+            measure("lookup", begin.elapsed());
+            Some(fetched)
         }
         None => None,
     };

@@ -1,22 +1,23 @@
 //! What the person who started the server reads first.
 
-use crate::domain::Source;
+use crate::nlu::Stage;
 use crate::serve::Started;
 
 /// Prints where everything is, what it took, and the one-time link for the first manager.
 pub fn print(started: &Started) {
     let app = &started.app;
-    let model = app.nlu.status();
+    let model = app.bot().nlu.status();
     let memory = resident_mb().map_or_else(String::new, |mb| format!(", {mb} MB of memory"));
     println!("candor {} is ready after {:.1} s{memory}", env!("CARGO_PKG_VERSION"), started.took.as_secs_f64());
-    match model.source {
-        Source::Model => println!("  model       {} (loaded in {} ms)", model.version, model.load_ms),
-        Source::Rules => {
+    match model.stage {
+        Stage::Ready => println!("  model       {} (loaded in {} ms)", model.version, model.load_ms),
+        Stage::Loading => println!("  model       is being loaded: keyword rules read the messages until then"),
+        Stage::Absent | Stage::Failed => {
             let why = model.reason.unwrap_or_default();
             println!("  model       none: keyword rules read the messages ({why})");
         }
     }
-    println!("  database    {}", app.config.database.display());
+    println!("  database    {}", app.config.database);
     if !app.config.no_demo {
         println!("  demo shop   {}/demo/", app.origin);
     }

@@ -4,6 +4,7 @@ pub mod analyze;
 pub mod audit;
 pub mod banner;
 pub mod bench;
+pub mod database;
 pub mod doctor;
 pub mod eval;
 pub mod intents;

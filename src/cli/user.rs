@@ -3,11 +3,11 @@
 use crate::chat::accounts::{self, Application};
 use crate::clock::Clock;
 use crate::domain::Role;
-use crate::store::Store;
+use crate::store::{Location, Store};
 use anyhow::Context as _;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use std::io::{BufRead as _, IsTerminal as _};
-use std::path::PathBuf;
+use std::path::Path;
 
 /// Arguments of `candor user`.
 #[derive(ClapArgs, Debug)]
@@ -28,9 +28,9 @@ enum Command {
         /// Rights
         #[arg(long, value_enum, default_value_t = RoleName::Agent)]
         role: RoleName,
-        /// SQLite database file
-        #[arg(long, env = "CANDOR_DATABASE", default_value = "data/candor.db")]
-        database: PathBuf,
+        /// SQLite database file, or address of a PostgreSQL database
+        #[arg(long, env = "CANDOR_DATABASE", default_value = "data/candor.db", hide_env_values = true)]
+        database: Location,
     },
 }
 
@@ -47,7 +47,8 @@ enum RoleName {
 #[tokio::main]
 pub async fn run(args: &Args) -> anyhow::Result<()> {
     let Command::Add { email, name, role, database } = &args.command;
-    anyhow::ensure!(database.exists(), "{}: there is no database; start candor once first", database.display());
+    let made = database.path().is_none_or(Path::exists);
+    anyhow::ensure!(made, "{database}: there is no database; start candor once first");
     if std::io::stdin().is_terminal() {
         eprintln!("Password (12 characters or more, shown as you type): ");
     }
@@ -64,7 +65,8 @@ pub async fn run(args: &Args) -> anyhow::Result<()> {
         password: password.trim_end_matches(['\r', '\n']).to_owned(),
     };
     let new = accounts::prepare(application).await?;
-    let store = Store::open(database, Clock::System).await?;
+    // A server may be running: it finds the account in the database at the next sign-in.
+    let store = Store::visit(database.clone(), Clock::System).await?;
     let made = store.create_agent(new, Clock::System.now()).await;
     store.close().await;
     println!("{} can sign in", made?.email);

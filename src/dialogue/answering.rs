@@ -143,7 +143,8 @@ impl<'a> Step<'a> {
         Candidate { reply, task: first.task, forgotten: first.forgotten, ..answer }
     }
 
-    /// True when the customer asks something else instead of giving the value.
+    /// True when the customer asks something else instead of giving the value. "I lost it" is an answer that only
+    /// sounds like a complaint: beside an open question, what is no question itself has to be beyond doubt.
     fn is_side_question(&self, awaited: &Intent) -> bool {
         let other = |name: &String| {
             self.prompts.intent(name).is_some_and(|other| {
@@ -153,7 +154,11 @@ impl<'a> Step<'a> {
             })
         };
         match &self.reading.meaning {
-            Meaning::Intent(name) => other(name),
+            Meaning::Intent(name) => {
+                let sure = self.reading.probability >= self.prompts.policy().follow_up.both;
+                // "It" is what was asked for.
+                other(name) && (self.has(Cue::Question) || (sure && !self.has(Cue::Refers)))
+            }
             Meaning::Either(first, second) | Meaning::Both(first, second) => other(first) && other(second),
             _ => false,
         }

@@ -8,10 +8,11 @@ mod plain;
 
 use super::answering::Candidate;
 use super::escalation::{Figures, Seen, Verdict};
+use super::pattern::Pattern;
 use super::prefilter::Finder;
 use super::prompts::{IntentKind, Prompts};
 use super::reading::{How, Meaning, Reading};
-use super::rules::{Hit, Pattern, RuleAction};
+use super::rules::{Hit, RuleAction};
 use super::{Reply, Turn};
 use crate::domain::analysis::EMOTIONS;
 use crate::domain::{ActionKind, Analysis, Reason, Sentiment};
@@ -95,8 +96,8 @@ impl Languages {
     fn without_others(&self, text: &str) -> String {
         let found = self.finder.find(text);
         let own = self.list.iter().filter(|language| self.supported.contains(&language.code));
-        let others = own.flat_map(|language| &language.other).filter(|pattern| is_met(pattern, &found));
-        others.fold(text.to_owned(), |text, pattern| pattern.regex.replace_all(&text, GAP).into_owned())
+        let others = own.flat_map(|language| &language.other).filter_map(|pattern| pattern.worth(&found));
+        others.fold(text.to_owned(), |text, pattern| pattern.replace_all(&text, GAP).into_owned())
     }
 
     /// The same where no pattern fits, with slips of the finger mended.
@@ -148,14 +149,10 @@ impl Wish {
     }
 }
 
-fn is_met(pattern: &Pattern, found: &[bool]) -> bool {
-    pattern.need.as_ref().is_none_or(|need| need.is_met(found))
-}
-
 /// The first part of the text that one of the patterns matches.
 fn first<'t>(patterns: &[Pattern], text: &'t str, found: &[bool]) -> Option<&'t str> {
-    let worth = patterns.iter().filter(|pattern| is_met(pattern, found));
-    worth.filter_map(|pattern| pattern.regex.find(text)).map(|hit| hit.as_str()).next()
+    let worth = patterns.iter().filter_map(|pattern| pattern.worth(found));
+    worth.filter_map(|pattern| pattern.find(text)).map(|hit| hit.as_str()).next()
 }
 
 impl Language {
@@ -163,13 +160,13 @@ impl Language {
         first(&self.ask, text, found).or_else(|| first(&self.bot, text, found))?;
         let mut known = 0;
         let mut take_out = |patterns: &[Pattern], text: String| -> (String, Option<String>) {
-            let worth = patterns.iter().filter(|pattern| is_met(pattern, found));
+            let worth = patterns.iter().filter_map(|pattern| pattern.worth(found));
             let mut words = None;
             let rest = worth.fold(text, |text, pattern| {
-                let Some(hit) = pattern.regex.find(&text) else { return text };
+                let Some(hit) = pattern.find(&text) else { return text };
                 words.get_or_insert_with(|| hit.as_str().trim().to_owned());
-                known += pattern.regex.find_iter(&text).map(|hit| hit.len()).sum::<usize>();
-                pattern.regex.replace_all(&text, GAP).into_owned()
+                known += pattern.find_iter(&text).map(|hit| hit.len()).sum::<usize>();
+                pattern.replace_all(&text, GAP).into_owned()
             });
             (rest, words)
         };
@@ -295,7 +292,8 @@ pub(super) fn answer_to_offer(turn: &Turn<'_>, prompts: &Prompts) -> Option<bool
     let is = |label: fn(&Said) -> &String| language.said.as_ref().is_some_and(|said| plain(label(said)) == text);
     // A long message says more than yes or no, perhaps in another language.
     let short = text.split(' ').count() <= ANSWER_WORDS;
-    let says = |patterns: &[Pattern]| short && patterns.iter().any(|pattern| pattern.regex.is_match(&text));
+    let is_said = |pattern: &Pattern| pattern.regex().is_some_and(|regex| regex.is_match(&text));
+    let says = |patterns: &[Pattern]| short && patterns.iter().any(is_said);
     if is(|said| &said.no) || says(&language.decline) {
         Some(false)
     } else if is(|said| &said.yes) || says(&language.accept) {

@@ -16,6 +16,7 @@ mod churn;
 mod escalation;
 mod forgetting;
 mod language;
+mod pattern;
 pub mod policy;
 mod prefilter;
 pub mod prompts;

@@ -3,7 +3,8 @@
 //! Patterns see normalised text, so that a curly quote or a capital letter hides nothing from
 //! them. What a hit leads to is decided in `escalation` and `reading`.
 
-use super::prefilter::{Finder, Need};
+use super::pattern::Pattern;
+use super::prefilter::Finder;
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
@@ -12,11 +13,27 @@ use unicode_normalization::UnicodeNormalization;
 /// between words, no invisible characters.
 #[must_use]
 pub fn normalise(text: &str) -> String {
+    if text.is_ascii() {
+        return normalise_ascii(text);
+    }
     // Quotes before NFKC, which would take an acute accent apart; again after it, because it
     // makes new ones; and NFKC once more after lower case, which can leave parts uncomposed.
     let folded: String = straight(text.chars()).nfkc().collect();
     let lower: String = straight(folded.chars()).flat_map(char::to_lowercase).nfkc().collect();
     lower.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The same for texts that need no composing, which are most: ten times as fast.
+fn normalise_ascii(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !plain.is_empty() {
+            plain.push(' ');
+        }
+        plain.push_str(word);
+    }
+    plain.make_ascii_lowercase();
+    if plain.contains('`') { plain.replace('`', "'") } else { plain }
 }
 
 fn straight(text: impl Iterator<Item = char>) -> impl Iterator<Item = char> {
@@ -79,19 +96,10 @@ struct Searched<'t> {
     found: Vec<bool>,
 }
 
-/// One pattern.
-#[derive(Clone, Debug)]
-pub(super) struct Pattern {
-    pub(super) regex: Regex,
-    /// What a text must hold to be worth searching.
-    pub(super) need: Option<Need>,
-}
-
-impl Pattern {
-    /// The first part of the text that matches.
-    fn find<'t>(&self, searched: &Searched<'t>) -> Option<&'t str> {
-        let worth = self.need.as_ref().is_none_or(|need| need.is_met(&searched.found));
-        worth.then(|| self.regex.find(searched.text)).flatten().map(|hit| hit.as_str())
+impl<'t> Searched<'t> {
+    /// The first part of the text that the pattern matches.
+    fn first(&self, pattern: &Pattern) -> Option<&'t str> {
+        pattern.worth(&self.found)?.find(self.text).map(|hit| hit.as_str())
     }
 }
 
@@ -105,16 +113,19 @@ pub(super) struct Patterns {
 impl Patterns {
     /// The part of the text that matched.
     fn find<'t>(&self, searched: &Searched<'t>) -> Option<&'t str> {
-        let hit = self.any.iter().find_map(|pattern| pattern.find(searched))?;
-        let excused = self.unless.iter().any(|pattern| pattern.find(searched).is_some());
+        let hit = self.any.iter().find_map(|pattern| searched.first(pattern))?;
+        let excused = self.unless.iter().any(|pattern| searched.first(pattern).is_some());
         (!excused).then_some(hit)
     }
 }
 
+/// Most bytes of a compiled pattern.
+pub(super) const SIZE_LIMIT: usize = 1 << 20;
+
 /// Compiles one pattern of the prompts. They are lower case by rule, and matched without case
 /// all the same; the size limit keeps a slip such as `\w{9999}` from taking the memory.
 pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
-    let built = RegexBuilder::new(pattern).case_insensitive(true).size_limit(1 << 20).build();
+    let built = RegexBuilder::new(pattern).case_insensitive(true).size_limit(SIZE_LIMIT).build();
     let regex = built.map_err(|error| format!("bad pattern: {}", last_line(&error.to_string())))?;
     if regex.is_match("") {
         return Err("the pattern matches an empty text".to_owned());
@@ -187,7 +198,7 @@ mod tests {
     #[test]
     fn unless_wins_over_patterns() {
         let mut literals = Literals::default();
-        let mut list = |pattern| vec![Pattern { regex: compile(pattern).unwrap(), need: literals.needed(pattern) }];
+        let mut list = |pattern| vec![Pattern::new(pattern, &mut literals).unwrap()];
         let patterns = Patterns { any: list(r"\bhuman\b"), unless: list("are you a human") };
         let finder = literals.finder().unwrap();
         let find = |text| patterns.find(&Searched { text, found: finder.find(text) });
@@ -202,6 +213,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn plain_letters_are_normalised_as_all_others(text in "[\\x00-\\x7f]{0,60}") {
+            // A letter that is no ASCII takes the long way and stays apart.
+            let long_way = normalise(&format!("{text} é"));
+            prop_assert_eq!(long_way.trim_end_matches('é').trim_end(), normalise(&text));
+        }
+
         #[test]
         fn normalising_twice_changes_nothing(text in "(?s).{0,60}") {
             let once = normalise(&text);

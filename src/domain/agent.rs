@@ -1,10 +1,11 @@
 //! Members of staff and what each role may do.
 
+use super::column::text_column;
 use super::{AgentId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What a member of staff may do. Managers may do all that agents may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Encode, sqlx::Decode)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(rename_all = "snake_case")]
 pub enum Role {
@@ -14,9 +15,12 @@ pub enum Role {
     Manager,
 }
 
-/// Whether an agent takes new conversations. Held in memory only: it describes open desks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+text_column!(Role);
+
+/// Whether an agent takes new conversations. It describes open desks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Encode, sqlx::Decode)]
 #[serde(rename_all = "snake_case")]
+#[sqlx(rename_all = "snake_case")]
 pub enum Presence {
     /// At the desk and ready.
     Online,
@@ -25,6 +29,8 @@ pub enum Presence {
     /// No desk open.
     Offline,
 }
+
+text_column!(Presence);
 
 /// A member of staff as other people may see them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]

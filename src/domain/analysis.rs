@@ -1,5 +1,6 @@
 //! What the model (or the rules that stand in for it) read in one piece of text.
 
+use super::column::text_column;
 use serde::{Deserialize, Serialize};
 
 /// The 28 GoEmotions labels (Demszky et al., 2020), in the order of the data set's label file,
@@ -36,7 +37,7 @@ pub const EMOTIONS: [&str; 28] = [
 ];
 
 /// Who produced an analysis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Encode, sqlx::Decode)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(rename_all = "snake_case")]
 pub enum Source {
@@ -45,6 +46,8 @@ pub enum Source {
     /// Keyword rules: the model was missing, late, overloaded or failed.
     Rules,
 }
+
+text_column!(Source);
 
 /// Probabilities of the three polarities; they sum to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

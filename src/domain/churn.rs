@@ -1,9 +1,10 @@
 //! How likely a customer seems to leave, with what the figure is made of.
 
+use super::column::text_column;
 use serde::{Deserialize, Serialize};
 
 /// A range of the score, for people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Encode, sqlx::Decode)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(rename_all = "snake_case")]
 pub enum Band {
@@ -14,6 +15,8 @@ pub enum Band {
     /// Much does.
     High,
 }
+
+text_column!(Band);
 
 /// One signal that was seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

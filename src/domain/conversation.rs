@@ -1,11 +1,12 @@
 //! A conversation and who owns it.
 
+use super::column::text_column;
 use super::{AgentId, ConversationId, Timestamp, VisitorId};
 use serde::{Deserialize, Serialize};
 
 /// Who owns a conversation now. There is exactly one owner at any time, checked inside the
 /// transaction that writes a reply, so the bot never talks over a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Encode, sqlx::Decode)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(rename_all = "snake_case")]
 pub enum State {
@@ -20,6 +21,8 @@ pub enum State {
     /// Over.
     Closed,
 }
+
+text_column!(State);
 
 impl State {
     /// True while the bot may speak.

@@ -1,11 +1,12 @@
 //! Entries of the append-only log that is the truth about a conversation.
 
+use super::column::text_column;
 use super::{ConversationId, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Encode, sqlx::Decode)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(rename_all = "snake_case")]
 pub enum EventKind {
@@ -27,8 +28,10 @@ pub enum EventKind {
     LeftMessage,
 }
 
+text_column!(EventKind);
+
 /// Who wrote an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Encode, sqlx::Decode)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(rename_all = "snake_case")]
 pub enum Author {
@@ -42,8 +45,10 @@ pub enum Author {
     System,
 }
 
+text_column!(Author);
+
 /// Who may see an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Encode, sqlx::Decode)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(rename_all = "snake_case")]
 pub enum Visibility {
@@ -52,6 +57,8 @@ pub enum Visibility {
     /// Staff only; the customer's client gets the sequence number alone, so that it sees no gap.
     Staff,
 }
+
+text_column!(Visibility);
 
 /// One entry of a conversation's log.
 #[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]

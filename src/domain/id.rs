@@ -41,3 +41,7 @@ typed_id!(
     /// One member of staff: a support agent or a manager.
     AgentId
 );
+typed_id!(
+    /// One run of one server process.
+    NodeId
+);

@@ -1,9 +1,10 @@
 //! An invitation to a chat that was due on a page.
 
+use super::column::text_column;
 use serde::{Deserialize, Serialize};
 
 /// What became of an invitation that was due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Encode, sqlx::Decode)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(rename_all = "snake_case")]
 pub enum Arm {
@@ -12,6 +13,8 @@ pub enum Arm {
     /// It was not, by lot, so that both can be compared.
     HeldOut,
 }
+
+text_column!(Arm);
 
 /// The invitation of the page view in which a customer opened the chat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,10 +1,11 @@
 //! One customer turn as it was read and decided: the stored explanation.
 
+use super::column::text_column;
 use super::{ConversationId, Source, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What was done about a turn. `candor replay` prints these names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, sqlx::Encode, sqlx::Decode)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(rename_all = "snake_case")]
 pub enum ActionKind {
@@ -21,6 +22,23 @@ pub enum ActionKind {
     /// Nothing was said: a person owns the conversation.
     Silent,
 }
+
+impl ActionKind {
+    /// Its name in the database, in frames and in figures.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reply => "reply",
+            Self::Clarify => "clarify",
+            Self::Fallback => "fallback",
+            Self::Offer => "offer",
+            Self::Handoff => "handoff",
+            Self::Silent => "silent",
+        }
+    }
+}
+
+text_column!(ActionKind);
 
 /// One reason for an offer or a hand-over, with the figures that made it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,7 +67,7 @@ pub struct WordWeight {
 }
 
 /// A turn's mood in one word, for lists and filters; derived from the stored scores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Encode, sqlx::Decode)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(rename_all = "snake_case")]
 pub enum Mood {
@@ -62,6 +80,8 @@ pub enum Mood {
     /// Frustrated with the service.
     Frustrated,
 }
+
+text_column!(Mood);
 
 /// One customer turn with its reading and its decision, as stored.
 #[derive(Clone, Debug, PartialEq, Serialize, sqlx::FromRow)]

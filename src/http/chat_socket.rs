@@ -1,31 +1,41 @@
-//! The customer socket, `GET /v1/chat`: one task per connection.
+//! The customer socket, `GET /v1/chat`: one task per connection. Ten thousand of them are idle most of the time,
+//! so what only a busy one needs is boxed: a task is as large as the largest thing that it may wait for.
 
 use super::error::{ApiError, Problem};
 use super::extract::WidgetOrigin;
 use super::frame::{CHAT_PROTOCOL, ClientFrame, Close, Disclosure, ErrorCode, From, Hello, Reader, ServerFrame, event};
-use super::socket::{Bucket, End, HELLO_DEADLINE, IDLE, Socket, id_of, limit, parse};
+use super::rate::{Bucket, VisitorRates};
+use super::socket::{
+    CUSTOMER_FRAME, Counted, End, HELLO_DEADLINE, IDLE, ON_ITS_WAY, Socket, id_of, limit, parse, try_again_after,
+};
 use crate::app::{App, Shared};
 use crate::bus::Signal;
 use crate::chat::handoff::{self, Place};
 use crate::chat::{self, turn, visitor};
-use crate::domain::{Author, ConversationId, State};
-use crate::store::{self, Appended};
+use crate::domain::{Author, ConversationId, State, VisitorId};
+use crate::store::{self, Appended, PAGE};
+use crate::telemetry;
+use axum::Extension;
 use axum::extract::State as Shares;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::response::Response;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// Messages that a customer may send at once, and then one per `REFILL`.
-const BURST: u32 = 12;
-const REFILL: Duration = Duration::from_millis(1_500);
 /// Frames of any kind that a client may send at once, and then one per `FRAME_REFILL`.
 const FRAME_BURST: u32 = 60;
 const FRAME_REFILL: Duration = Duration::from_millis(250);
 const TOO_MANY: &str = "too many messages, please wait";
+/// A client that lacks more events than this gets the newest ones only.
+const FAR_BEHIND: i64 = 5_000;
+/// How many those are.
+const NEWEST: i64 = 500;
+/// Milliseconds, and up to as many more, after which a refused operation is tried again.
+const BUSY_MS: u64 = 1_000;
 
 /// Upgrades to the customer socket.
 ///
@@ -34,40 +44,25 @@ const TOO_MANY: &str = "too many messages, please wait";
 pub(super) async fn connect(
     _origin: WidgetOrigin,
     Shares(app): Shares<Shared>,
+    Extension(rates): Extension<Arc<VisitorRates>>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
     let place = Arc::clone(&app.sockets).try_acquire_owned().map_err(|_| Problem::TooMany)?;
-    Ok(limit(upgrade, CHAT_PROTOCOL).on_upgrade(move |socket| async move {
-        let tasks = app.tasks.clone();
+    Ok(limit(upgrade, CHAT_PROTOCOL, CUSTOMER_FRAME).on_upgrade(move |socket| {
         // Tracked, so that a stop waits until the goodbye has been sent.
-        let talk = tasks.track_future(async move {
+        app.tasks.clone().track_future(async move {
             let mut socket = Socket::new(socket);
-            let end = talk(&app, &mut socket).await;
-            socket.hang_up(end).await;
-        });
-        talk.await;
-        drop(place);
+            let _counted = Counted::new("customer");
+            let end = talk(&app, &rates, &mut socket).await;
+            let open = app.config.sockets.saturating_sub(app.sockets.available_permits());
+            Box::pin(socket.hang_up(end, open)).await;
+            drop(place);
+        })
     }))
 }
 
-async fn talk(app: &Shared, socket: &mut Socket) -> End {
-    let hello = tokio::select! {
-        () = app.stop.cancelled() => return Close::Restarting.into(),
-        hello = tokio::time::timeout(HELLO_DEADLINE, socket.receive()) => match hello {
-            Ok(Ok(text)) => text,
-            Ok(Err(end)) => return end,
-            Err(_) => return Close::HelloMissing.into(),
-        },
-    };
-    let hello = match parse::<ClientFrame>(&hello) {
-        Ok(ClientFrame::Hello(hello)) => hello,
-        Ok(_) => return Close::HelloMissing.into(),
-        Err(why) => {
-            let _ = socket.send_error(None, ErrorCode::BadFrame, &why).await;
-            return Close::HelloMissing.into();
-        }
-    };
-    let mut session = match Session::begin(app, socket, hello).await {
+async fn talk(app: &Shared, rates: &VisitorRates, socket: &mut Socket) -> End {
+    let mut session = match Box::pin(greet(app, rates, socket)).await {
         Ok(session) => session,
         Err(end) => return end,
     };
@@ -78,21 +73,61 @@ async fn talk(app: &Shared, socket: &mut Socket) -> End {
     }
 }
 
+async fn greet<'a>(app: &'a Shared, rates: &'a VisitorRates, socket: &mut Socket) -> Result<Session<'a>, End> {
+    let hello = tokio::select! {
+        () = app.stop.cancelled() => return Err(Close::Restarting.into()),
+        hello = tokio::time::timeout(HELLO_DEADLINE, socket.receive()) => match hello {
+            Ok(hello) => hello?,
+            Err(_) => return Err(Close::HelloMissing.into()),
+        },
+    };
+    match parse::<ClientFrame>(&hello) {
+        Ok(ClientFrame::Hello(hello)) => Session::begin(app, rates, socket, hello).await,
+        Ok(_) => Err(Close::HelloMissing.into()),
+        Err(why) => {
+            let _ = socket.send_error(None, ErrorCode::BadFrame, &why).await;
+            Err(Close::HelloMissing.into())
+        }
+    }
+}
+
 /// What a customer's connection knows.
 struct Session<'a> {
     app: &'a Shared,
+    rates: &'a VisitorRates,
+    visitor: VisitorId,
     conversation: ConversationId,
     signals: Receiver<Signal>,
-    /// The last event that was sent.
+    /// The last event that was sent, and when.
     seq: i64,
+    sent: Instant,
     frames: Bucket,
-    messages: Bucket,
     /// When the client last sent anything.
     heard: Instant,
 }
 
+/// What signals ask for, taken together: however many there are, the log is read once.
+#[derive(Default)]
+struct Wanted {
+    news: bool,
+    position: bool,
+    typing: Option<(Author, Option<String>)>,
+}
+
+impl Wanted {
+    fn add(&mut self, signal: Signal) {
+        match signal {
+            Signal::Typing(_, Author::Customer, _) => {}
+            Signal::Typing(_, role, name) => self.typing = Some((role, name)),
+            Signal::Queue(_) => self.position = true,
+            // What was being typed is there.
+            _ => *self = Self { news: true, typing: None, ..*self },
+        }
+    }
+}
+
 impl<'a> Session<'a> {
-    async fn begin(app: &'a Shared, socket: &mut Socket, hello: Hello) -> Result<Self, End> {
+    async fn begin(app: &'a Shared, rates: &'a VisitorRates, socket: &mut Socket, hello: Hello) -> Result<Self, End> {
         if hello.site != "default" {
             socket.send_error(None, ErrorCode::NotFound, "there is no such site").await?;
             return Err(Close::NotAllowed.into());
@@ -111,7 +146,7 @@ impl<'a> Session<'a> {
             Ok(entry) => entry,
             Err(error) => {
                 tracing::error!(%error, "a customer could not be let in");
-                socket.send(&ServerFrame::Busy { retry_after_ms: 2_000 }).await?;
+                socket.send(&ServerFrame::Busy { id: None, retry_after_ms: try_again_after() }).await?;
                 return Err(End::Gone);
             }
         };
@@ -143,21 +178,29 @@ impl<'a> Session<'a> {
         let claimed = hello.after.unwrap_or(0);
         let foreign = hello.epoch.as_deref().is_some_and(|epoch| epoch != app.store.epoch());
         let other = named.is_some_and(|named| named != conversation.id);
-        let from = if foreign || other || claimed < 0 || claimed > conversation.last_seq {
-            if claimed != 0 {
-                socket.send(&ServerFrame::Reset { reason: if foreign { "epoch" } else { "seq" } }).await?;
-            }
-            0
-        } else {
-            claimed
-        };
+        let unknown = other || claimed < 0 || claimed > conversation.last_seq;
+        let from = if foreign || unknown { 0 } else { claimed };
+        let far = conversation.last_seq - from > FAR_BEHIND;
+        let from = if far { conversation.last_seq - NEWEST } else { from };
+        if far || from != claimed {
+            let reason = if foreign {
+                "epoch"
+            } else if unknown {
+                "seq"
+            } else {
+                "too_far"
+            };
+            socket.send(&ServerFrame::Reset { reason, after: Some(from) }).await?;
+        }
         let mut session = Self {
             app,
+            rates,
+            visitor: entry.visitor,
             conversation: conversation.id,
             signals,
             seq: from,
+            sent: Instant::now(),
             frames: Bucket::new(FRAME_BURST, FRAME_REFILL),
-            messages: Bucket::new(BURST, REFILL),
             heard: Instant::now(),
         };
         session.send_news(socket).await?;
@@ -171,40 +214,64 @@ impl<'a> Session<'a> {
     async fn step(&mut self, socket: &mut Socket) -> Result<(), End> {
         tokio::select! {
             () = self.app.stop.cancelled() => Err(Close::Restarting.into()),
-            signal = self.signals.recv() => match signal {
-                Ok(Signal::Typing(_, role, name)) if role != Author::Customer => {
-                    socket.send(&ServerFrame::Typing { conversation: None, from: From { role, name: name.as_deref() } })
-                        .await
-                }
-                Ok(Signal::Queue(_)) => self.send_position(socket).await,
-                Ok(Signal::Typing(..)) => Ok(()),
-                Ok(_) | Err(RecvError::Lagged(_)) => self.send_news(socket).await,
-                Err(RecvError::Closed) => {
-                    // The topic was dropped while nobody listened; take it up again.
-                    self.signals = self.app.bus.subscribe(self.conversation);
-                    self.send_news(socket).await
-                }
-            },
+            signal = self.signals.recv() => Box::pin(self.follow(socket, signal)).await,
             frame = tokio::time::timeout_at(self.heard + IDLE, socket.receive()) => {
-                let text = frame.map_err(|_| End::Gone)??;
+                let text = frame.map_err(|_| End::from(Close::Silent))??;
                 self.heard = Instant::now();
-                self.take(socket, &text).await
+                Box::pin(self.take(socket, &text)).await
             }
         }
     }
 
+    /// Does what this signal and those that wait behind it ask for.
+    async fn follow(&mut self, socket: &mut Socket, first: Result<Signal, RecvError>) -> Result<(), End> {
+        let mut wanted = Wanted::default();
+        let mut next = first.map_err(|error| match error {
+            RecvError::Closed => TryRecvError::Closed,
+            RecvError::Lagged(count) => TryRecvError::Lagged(count),
+        });
+        loop {
+            match next {
+                Ok(signal) => wanted.add(signal),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Lagged(_)) => wanted = Wanted { news: true, position: true, typing: None },
+                Err(TryRecvError::Closed) => {
+                    // The topic was dropped while nobody listened; take it up again.
+                    self.signals = self.app.bus.subscribe(self.conversation);
+                    wanted.news = true;
+                    break;
+                }
+            }
+            next = self.signals.try_recv();
+        }
+        if wanted.news {
+            self.send_news(socket).await?;
+        }
+        if wanted.position {
+            self.send_position(socket).await?;
+        }
+        match wanted.typing {
+            Some((role, name)) => {
+                let from = From { role, name: name.as_deref() };
+                socket.send(&ServerFrame::Typing { conversation: None, from }).await
+            }
+            None => Ok(()),
+        }
+    }
+
     async fn take(&mut self, socket: &mut Socket, text: &str) -> Result<(), End> {
-        if !self.frames.take(self.heard) {
-            return socket.send_error(id_of(text), ErrorCode::RateLimited, TOO_MANY).await;
+        if let Err(wait) = self.frames.take(self.heard) {
+            return socket.send_limited(id_of(text), wait, TOO_MANY).await;
         }
         let frame = match parse::<ClientFrame>(text) {
             Ok(frame) => frame,
             Err(why) => return socket.send_error(id_of(text), ErrorCode::BadFrame, &why).await,
         };
         let (app, conversation): (&App, _) = (self.app, self.conversation);
-        let counted = !matches!(frame, ClientFrame::Ping {} | ClientFrame::Typing {} | ClientFrame::Read { .. });
-        if counted && !self.messages.take(self.heard) {
-            return socket.send_error(id_of(text), ErrorCode::RateLimited, TOO_MANY).await;
+        if let Some(id) = frame.id()
+            && let Err(wait) = self.rates.take(self.visitor, self.heard)
+        {
+            return socket.send_limited(Some(id), wait, TOO_MANY).await;
         }
         let (id, outcome) = match frame {
             ClientFrame::Hello(_) => {
@@ -214,11 +281,7 @@ impl<'a> Session<'a> {
                 app.bus.publish(&Signal::Typing(conversation, Author::Customer, None));
                 return Ok(());
             }
-            ClientFrame::Ping {} => {
-                // The log's end, not ours: a client that missed the last event learns it here.
-                let newest = app.store.conversation(conversation).await.ok().flatten().map(|found| found.last_seq);
-                return socket.send(&ServerFrame::Pong { seq: newest }).await;
-            }
+            ClientFrame::Ping { seq } => return self.compare(socket, seq).await,
             ClientFrame::Read { seq } => {
                 if let Err(error) = app.store.mark_read(conversation, seq).await {
                     tracing::warn!(%error, "a read mark was lost");
@@ -249,6 +312,9 @@ impl<'a> Session<'a> {
                 (id, visitor::leave_message(app, conversation, id, &text, email).await)
             }
         };
+        if outcome.is_ok() {
+            metrics::histogram!(telemetry::ACK_SECONDS).record(self.heard.elapsed());
+        }
         send_outcome(socket, id, None, outcome).await
     }
 
@@ -256,6 +322,35 @@ impl<'a> Session<'a> {
         if outcome.is_ok() {
             turn::answer_later(self.app, self.conversation);
         }
+    }
+
+    /// Answers a ping with the log's end. Whoever lacks something that no signal told of, or that was sent and did not
+    /// arrive, gets it first.
+    async fn compare(&mut self, socket: &mut Socket, has: Option<i64>) -> Result<(), End> {
+        let newest = match self.app.store.last_seq(self.conversation).await {
+            Ok(newest) => newest,
+            Err(error) => {
+                tracing::warn!(%error, "the log's end could not be read");
+                None
+            }
+        };
+        let mut is_reset = false;
+        if let (Some(newest), Some(has)) = (newest, has) {
+            if has > newest || has < 0 {
+                is_reset = true;
+                self.seq = 0;
+                socket.send(&ServerFrame::Reset { reason: "seq", after: Some(0) }).await?;
+            } else if has < self.seq && self.sent.elapsed() >= ON_ITS_WAY {
+                self.seq = has;
+            }
+        }
+        if newest.is_some_and(|newest| newest > self.seq) {
+            self.send_news(socket).await?;
+        }
+        if is_reset {
+            socket.send(&ServerFrame::Resumed { seq: self.seq }).await?;
+        }
+        socket.send(&ServerFrame::Pong { seq: newest, version: None }).await
     }
 
     /// Sends every event after the last one that was sent.
@@ -268,12 +363,14 @@ impl<'a> Session<'a> {
                     return Ok(());
                 }
             };
-            if events.is_empty() {
-                return Ok(());
-            }
             for entry in &events {
                 socket.send(&event(entry, Reader::Customer)).await?;
                 self.seq = entry.seq;
+                self.sent = Instant::now();
+            }
+            // What is written after this read is signalled after it.
+            if events.len() < PAGE as usize {
+                return Ok(());
             }
         }
     }
@@ -309,7 +406,11 @@ pub(super) async fn send_outcome(
             store::Error::Conflict | store::Error::Exists(_) => (ErrorCode::Conflict, error.to_string()),
             store::Error::Closed => (ErrorCode::Closed, error.to_string()),
             store::Error::NotOwner => (ErrorCode::Forbidden, error.to_string()),
-            store::Error::Busy => return socket.send(&ServerFrame::Busy { retry_after_ms: 1_000 }).await,
+            store::Error::Busy => {
+                // Not all at the same moment: the id is as good as random.
+                let retry_after_ms = BUSY_MS + id.as_u64_pair().1 % BUSY_MS;
+                return socket.send(&ServerFrame::Busy { id: Some(id), retry_after_ms }).await;
+            }
             other => {
                 tracing::error!(error = %other, "an operation failed in storage");
                 (ErrorCode::Internal, "something failed on our side".to_owned())

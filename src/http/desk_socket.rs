@@ -6,19 +6,21 @@ use super::extract::{AgentUser, OwnOrigin};
 use super::frame::{
     Close, DESK_PROTOCOL, DeskFrame, ErrorCode, Facts, From, Me, Reader, Reads, ServerFrame, Turn, event,
 };
-use super::socket::{Bucket, End, HELLO_DEADLINE, IDLE, Socket, id_of, limit, parse};
-use crate::app::Shared;
+use super::rate::Bucket;
+use super::socket::{Counted, DESK_FRAME, End, HELLO_DEADLINE, IDLE, ON_ITS_WAY, Socket, id_of, limit, parse};
+use crate::app::{App, Shared};
 use crate::bus::Signal;
 use crate::chat::{desk, handoff, summary};
-use crate::domain::{Author, ConversationId, EventKind};
-use crate::store::Appended;
+use crate::domain::{AgentId, Author, ConversationId, EventKind, Presence, Timestamp};
+use crate::store::{Appended, PAGE};
 use axum::extract::State as Shares;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::response::Response;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -27,6 +29,11 @@ const OPEN_AT_ONCE: usize = 64;
 /// Operations at once, then one per `REFILL`.
 const BURST: u32 = 60;
 const REFILL: Duration = Duration::from_millis(200);
+/// How old the proof of its session may be when a desk sends a frame or is told something. What takes a session away is
+/// signalled; its expiry is not, and a signal may get lost.
+const PROVEN_AT_LEAST: Duration = Duration::from_secs(10);
+/// How long a desk may stay whose session cannot be looked at, because the database does not answer.
+const UNPROVEN_AT_MOST: Duration = Duration::from_secs(120);
 
 /// Upgrades to the desk socket.
 ///
@@ -39,15 +46,16 @@ pub(super) async fn connect(
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
     let place = Arc::clone(&app.desk_sockets).try_acquire_owned().map_err(|_| Problem::TooMany)?;
-    Ok(limit(upgrade, DESK_PROTOCOL).on_upgrade(move |socket| async move {
-        let tasks = app.tasks.clone();
-        let work = tasks.track_future(async move {
+    Ok(limit(upgrade, DESK_PROTOCOL, DESK_FRAME).on_upgrade(move |socket| {
+        app.tasks.clone().track_future(async move {
             let mut socket = Socket::new(socket);
+            let _counted = Counted::new("desk");
             let end = sit(&app, &user, &mut socket).await;
-            socket.hang_up(end).await;
-        });
-        work.await;
-        drop(place);
+            // They come back with the customers.
+            let open = app.config.sockets.saturating_sub(app.sockets.available_permits());
+            socket.hang_up(end, open).await;
+            drop(place);
+        })
     }))
 }
 
@@ -56,36 +64,63 @@ async fn sit(app: &Shared, user: &AgentUser, socket: &mut Socket) -> End {
         () = app.stop.cancelled() => return Close::Restarting.into(),
         hello = tokio::time::timeout(HELLO_DEADLINE, socket.receive()) => hello,
     };
-    match hello {
-        Ok(Ok(text)) if matches!(parse::<DeskFrame>(&text), Ok(DeskFrame::Hello {})) => {}
+    let status = match hello {
+        Ok(Ok(text)) => match parse::<DeskFrame>(&text) {
+            Ok(DeskFrame::Hello { status }) => status,
+            _ => return Close::HelloMissing.into(),
+        },
         Ok(Err(end)) => return end,
-        _ => return Close::HelloMissing.into(),
-    }
-    app.desk.sit_down(user.agent.id, &user.agent.name);
-    announce_presence(app);
+        Err(_) => return Close::HelloMissing.into(),
+    };
+    let _seat = Seat::take(app, user, status);
     let mut session = Session {
         app,
         user,
         signals: app.bus.subscribe_desk(),
         open: HashMap::new(),
+        version: 0,
+        sent: Instant::now(),
         bucket: Bucket::new(BURST, REFILL),
         heard: Instant::now(),
+        proven: Timestamp(0),
     };
-    let end = match session.send_snapshot(socket).await {
+    // It may have ended since the handshake, before anybody listened here.
+    if let Err(end) = session.check_rights().await {
+        return end;
+    }
+    match session.send_snapshot(socket).await {
         Err(end) => end,
         Ok(()) => loop {
             if let Err(end) = session.step(socket).await {
                 break end;
             }
         },
-    };
-    app.desk.stand_up(user.agent.id);
-    announce_presence(app);
-    end
+    }
+}
+
+/// An agent's place at an open desk, given up when it is dropped: whatever ends the desk, nobody stays who is not there.
+struct Seat<'a> {
+    app: &'a App,
+    agent: AgentId,
+}
+
+impl<'a> Seat<'a> {
+    fn take(app: &'a App, user: &AgentUser, status: Option<Presence>) -> Self {
+        app.desk.sit_down(user.agent.id, &user.agent.name, status);
+        announce_presence(app);
+        Self { app, agent: user.agent.id }
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        self.app.desk.stand_up(self.agent);
+        announce_presence(self.app);
+    }
 }
 
 /// Tells the desks who is there, and those who wait whether anybody is.
-fn announce_presence(app: &Shared) {
+fn announce_presence(app: &App) {
     app.bus.publish(&Signal::Presence);
     handoff::announce_queue(app);
 }
@@ -102,12 +137,39 @@ struct Session<'a> {
     user: &'a AgentUser,
     signals: Receiver<Signal>,
     open: HashMap<ConversationId, Sent>,
+    /// Of the list of cards and colleagues, as it was sent; raised by one with each frame that tells of it.
+    version: u64,
+    /// When it was raised.
+    sent: Instant,
     bucket: Bucket,
     /// When the client last sent anything.
     heard: Instant,
+    /// When its session was last found good.
+    proven: Timestamp,
+}
+
+/// What signals ask for, taken together: however many tell of a conversation, it is looked at once.
+#[derive(Default)]
+struct Wanted {
+    changed: Vec<ConversationId>,
+    explained: Vec<(ConversationId, i64)>,
+    typing: Vec<(ConversationId, Author, Option<String>)>,
+    presence: bool,
+    /// Everything, because signals were missed.
+    all: bool,
+    /// Everything, because something is gone.
+    reset: bool,
+    rights: bool,
 }
 
 impl Session<'_> {
+    /// The version of the frame that is sent next.
+    fn next_version(&mut self) -> u64 {
+        self.version += 1;
+        self.sent = Instant::now();
+        self.version
+    }
+
     async fn send_snapshot(&mut self, socket: &mut Socket) -> Result<(), End> {
         let cards = desk::cards(self.app).await.map_err(|error| {
             tracing::error!(%error, "the desk could not be listed");
@@ -116,71 +178,153 @@ impl Session<'_> {
         let demo = self.app.store.count_samples().await.is_ok_and(|count| count > 0);
         let me = Me { agent: &self.user.agent, status: self.app.desk.presence(self.user.agent.id) };
         let agents = self.app.desk.colleagues();
-        socket.send(&ServerFrame::Snapshot { me, cards, agents, epoch: self.app.store.epoch(), demo }).await
+        let (version, epoch) = (self.next_version(), self.app.store.epoch());
+        socket.send(&ServerFrame::Snapshot { version, me, cards, agents, epoch, demo }).await
+    }
+
+    async fn send_agents(&mut self, socket: &mut Socket) -> Result<(), End> {
+        let (version, agents) = (self.next_version(), self.app.desk.colleagues());
+        socket.send(&ServerFrame::Agents { version, agents }).await
     }
 
     async fn step(&mut self, socket: &mut Socket) -> Result<(), End> {
         tokio::select! {
             () = self.app.stop.cancelled() => Err(Close::Restarting.into()),
-            signal = self.signals.recv() => match signal {
-                Ok(signal) => self.follow(socket, signal).await,
-                Err(RecvError::Lagged(_)) => {
-                    self.send_snapshot(socket).await?;
-                    let open: Vec<ConversationId> = self.open.keys().copied().collect();
-                    for conversation in open {
-                        self.send_news(socket, conversation).await?;
-                    }
-                    Ok(())
-                }
-                Err(RecvError::Closed) => Err(Close::Restarting.into()),
-            },
+            signal = self.signals.recv() => {
+                let wanted = self.gather(signal)?;
+                self.follow(socket, wanted).await
+            }
             frame = tokio::time::timeout_at(self.heard + IDLE, socket.receive()) => {
-                let text = frame.map_err(|_| End::Gone)??;
+                let text = frame.map_err(|_| End::from(Close::Silent))??;
                 self.heard = Instant::now();
                 self.take(socket, &text).await
             }
         }
     }
 
-    async fn follow(&mut self, socket: &mut Socket, signal: Signal) -> Result<(), End> {
-        match signal {
-            Signal::Changed(conversation) => {
-                self.send_card(socket, conversation).await?;
-                self.send_news(socket, conversation).await
+    /// This signal and those that wait behind it.
+    fn gather(&mut self, first: Result<Signal, RecvError>) -> Result<Wanted, End> {
+        let mut wanted = Wanted::default();
+        let mut next = first.map_err(|error| match error {
+            RecvError::Closed => TryRecvError::Closed,
+            RecvError::Lagged(count) => TryRecvError::Lagged(count),
+        });
+        loop {
+            match next {
+                Ok(signal) => self.add(&mut wanted, signal),
+                Err(TryRecvError::Empty) => return Ok(wanted),
+                Err(TryRecvError::Lagged(_)) => wanted.all = true,
+                Err(TryRecvError::Closed) => return Err(Close::Restarting.into()),
             }
-            Signal::Explained(conversation, seq) if self.open.contains_key(&conversation) => {
-                self.send_turn(socket, conversation, seq).await
-            }
-            Signal::Typing(conversation, role, name) if self.open.contains_key(&conversation) => {
-                let from = From { role, name: name.as_deref() };
-                socket.send(&ServerFrame::Typing { conversation: Some(conversation), from }).await
-            }
-            Signal::Explained(..) | Signal::Typing(..) | Signal::Queue(_) => Ok(()),
-            Signal::Presence => socket.send(&ServerFrame::Agents { agents: self.app.desk.colleagues() }).await,
-            Signal::Reset => {
-                self.open.clear();
-                socket.send(&ServerFrame::Reset { reason: "samples_removed" }).await?;
-                self.send_snapshot(socket).await
-            }
-            Signal::Rights(agent) if agent == self.user.agent.id => self.check_rights().await,
-            Signal::Rights(_) => Ok(()),
+            next = self.signals.try_recv();
         }
     }
 
-    /// Ends the desk if its session has expired or was ended, or the account was closed.
-    async fn check_rights(&self) -> Result<(), End> {
-        match self.app.store.session(self.user.session.clone(), self.app.clock.now()).await {
-            Ok(Some(_)) => Ok(()),
-            _ => Err(Close::NotAllowed.into()),
+    fn add(&self, wanted: &mut Wanted, signal: Signal) {
+        match signal {
+            Signal::Changed(id) if !wanted.changed.contains(&id) => wanted.changed.push(id),
+            Signal::Explained(id, seq) if self.open.contains_key(&id) => wanted.explained.push((id, seq)),
+            Signal::Typing(id, role, name) if self.open.contains_key(&id) => {
+                wanted.typing.retain(|(other, ..)| *other != id);
+                wanted.typing.push((id, role, name));
+            }
+            Signal::Presence => wanted.presence = true,
+            Signal::Reset => wanted.reset = true,
+            Signal::Again => wanted.all = true,
+            Signal::Rights(agent) => wanted.rights |= agent == self.user.agent.id,
+            Signal::Changed(_) | Signal::Explained(..) | Signal::Typing(..) | Signal::Queue(_) => {}
         }
+    }
+
+    async fn follow(&mut self, socket: &mut Socket, wanted: Wanted) -> Result<(), End> {
+        if wanted.rights {
+            // Something was taken away: what was proven before counts no longer.
+            self.proven = Timestamp(0);
+        }
+        if wanted.rights || wanted.all || !self.is_proven_within(PROVEN_AT_LEAST) {
+            self.check_rights().await?;
+        }
+        if wanted.reset {
+            self.open.clear();
+            socket.send(&ServerFrame::Reset { reason: "samples_removed", after: None }).await?;
+        }
+        if wanted.reset || wanted.all {
+            self.send_snapshot(socket).await?;
+            return self.send_all_news(socket).await;
+        }
+        if wanted.presence {
+            self.send_agents(socket).await?;
+        }
+        for conversation in wanted.changed {
+            self.send_card(socket, conversation).await?;
+            self.send_news(socket, conversation).await?;
+        }
+        for (conversation, seq) in wanted.explained {
+            self.send_turn(socket, conversation, seq).await?;
+        }
+        for (conversation, role, name) in wanted.typing {
+            let from = From { role, name: name.as_deref() };
+            socket.send(&ServerFrame::Typing { conversation: Some(conversation), from }).await?;
+        }
+        Ok(())
+    }
+
+    /// What every open conversation has gained.
+    async fn send_all_news(&mut self, socket: &mut Socket) -> Result<(), End> {
+        let open: Vec<ConversationId> = self.open.keys().copied().collect();
+        for conversation in open {
+            self.send_news(socket, conversation).await?;
+        }
+        Ok(())
+    }
+
+    /// Answers a ping. Whoever lacks a frame that was sent a while ago gets the list anew, and open conversations are
+    /// looked at though no signal told of them.
+    async fn compare(&mut self, socket: &mut Socket, has: Option<u64>) -> Result<(), End> {
+        if has.is_some_and(|has| has != self.version) && self.sent.elapsed() >= ON_ITS_WAY {
+            self.send_snapshot(socket).await?;
+        }
+        self.send_all_news(socket).await?;
+        socket.send(&ServerFrame::Pong { seq: None, version: Some(self.version) }).await
+    }
+
+    /// Ends the desk if its session has expired or was ended, or the account was closed. While that cannot be read the
+    /// desk stays for a while; then the socket ends, and whoever comes back is asked for the session anyway.
+    async fn check_rights(&mut self) -> Result<(), End> {
+        let now = self.app.clock.now();
+        match self.app.store.session(self.user.session.clone(), now).await {
+            Ok(Some(_)) => {
+                self.proven = now;
+                Ok(())
+            }
+            Ok(None) => Err(Close::NotAllowed.into()),
+            Err(error) => {
+                tracing::warn!(%error, "a desk's session could not be read");
+                if self.is_proven_within(UNPROVEN_AT_MOST) { Ok(()) } else { Err(End::Gone) }
+            }
+        }
+    }
+
+    /// Was the session found good so lately? A clock that was set back says no.
+    fn is_proven_within(&self, time: Duration) -> bool {
+        let age = u64::try_from(self.app.clock.now().since(self.proven));
+        age.is_ok_and(|age| Duration::from_millis(age) < time)
     }
 
     async fn send_card(&mut self, socket: &mut Socket, conversation: ConversationId) -> Result<(), End> {
         match desk::card(self.app, conversation).await {
-            Ok(Some(card)) => socket.send(&ServerFrame::Card { card }).await,
-            Ok(None) => socket.send(&ServerFrame::Gone { conversation }).await,
+            Ok(Some(card)) => {
+                let version = self.next_version();
+                socket.send(&ServerFrame::Card { version, card }).await
+            }
+            Ok(None) => {
+                let version = self.next_version();
+                socket.send(&ServerFrame::Gone { version, conversation }).await
+            }
             Err(error) => {
                 tracing::error!(%error, "a card could not be read");
+                // Leaves a gap, which the next card or ping shows to the desk: it then gets the list anew.
+                self.next_version();
                 Ok(())
             }
         }
@@ -197,9 +341,6 @@ impl Session<'_> {
                 tracing::error!("the log could not be read for the desk");
                 return Ok(());
             };
-            if events.is_empty() && turns.is_empty() {
-                break;
-            }
             // What else is written changes nothing that a summary tells before the next reading.
             let telling = |kind| matches!(kind, EventKind::State | EventKind::LeftMessage);
             told |= !turns.is_empty() || events.iter().any(|entry| telling(entry.kind));
@@ -212,6 +353,10 @@ impl Session<'_> {
                 sent.turn = turn.seq;
             }
             self.open.insert(conversation, sent);
+            // What is written after this read is signalled after it.
+            if events.len().max(turns.len()) < PAGE as usize {
+                break;
+            }
         }
         if told { self.send_summary(socket, conversation).await } else { Ok(()) }
     }
@@ -239,23 +384,22 @@ impl Session<'_> {
     }
 
     async fn take(&mut self, socket: &mut Socket, text: &str) -> Result<(), End> {
-        if !self.bucket.take(self.heard) {
-            return socket.send_error(id_of(text), ErrorCode::RateLimited, "too many operations, please wait").await;
+        if let Err(wait) = self.bucket.take(self.heard) {
+            return socket.send_limited(id_of(text), wait, "too many operations, please wait").await;
         }
         let frame = match parse::<DeskFrame>(text) {
             Ok(frame) => frame,
             Err(why) => return socket.send_error(id_of(text), ErrorCode::BadFrame, &why).await,
         };
+        if !self.is_proven_within(PROVEN_AT_LEAST) {
+            self.check_rights().await?;
+        }
         let (app, agent) = (self.app, &self.user.agent);
         let (id, conversation, outcome) = match frame {
-            DeskFrame::Hello {} => {
+            DeskFrame::Hello { .. } => {
                 return socket.send_error(None, ErrorCode::BadFrame, "hello is the first frame only").await;
             }
-            DeskFrame::Ping {} => {
-                // A session that has ended meanwhile ends the desk.
-                self.check_rights().await?;
-                return socket.send(&ServerFrame::Pong { seq: None }).await;
-            }
+            DeskFrame::Ping { version } => return self.compare(socket, version).await,
             DeskFrame::Typing { conversation } => {
                 let found = app.store.conversation(conversation).await.ok().flatten();
                 if found.is_some_and(|found| found.agent_id == Some(agent.id)) {

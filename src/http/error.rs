@@ -108,6 +108,9 @@ impl From<store::Error> for ApiError {
             store::Error::Busy => Problem::Unavailable.into(),
             store::Error::OldSqlite(_)
             | store::Error::OtherSchema { .. }
+            | store::Error::Address(_)
+            | store::Error::Unfit(_)
+            | store::Error::File(_)
             | store::Error::Database(_)
             | store::Error::Migrate(_) => {
                 tracing::error!(%error, "a request failed in storage");

@@ -1,7 +1,8 @@
 //! The wire protocol, version 1: every frame of both sockets, the error codes and the close codes.
 //! The public description is docs/protocol.md; snapshots in the tests show any change.
 
-use crate::chat::desk::{Card, Colleague, Wait};
+use crate::chat::desk::{Card, Wait};
+use crate::chat::presence::Colleague;
 use crate::chat::visitor::Survey;
 use crate::dialogue::Summary;
 use crate::domain::{
@@ -26,8 +27,10 @@ pub(super) enum Close {
     NotUtf8,
     /// A frame over the size limit.
     TooLarge,
-    /// The server stops; come back.
+    /// The server stops; come back when the `restarting` frame before it says.
     Restarting,
+    /// The client sent nothing for longer than two pings.
+    Silent,
     /// The first frame was not `hello`, or came too late.
     HelloMissing,
     /// The session ended, or its rights changed.
@@ -41,6 +44,7 @@ impl Close {
     #[must_use]
     pub(super) fn frame(self) -> (u16, &'static str) {
         match self {
+            Self::Silent => (1001, "nothing was heard"),
             Self::NotText => (1003, "only text frames"),
             Self::NotUtf8 => (1007, "text frames are UTF-8"),
             Self::TooLarge => (1009, "frame too large"),
@@ -135,7 +139,24 @@ pub(super) enum ClientFrame {
         seq: i64,
     },
     /// Sign of life.
-    Ping {},
+    Ping {
+        /// The last event that the client has.
+        seq: Option<i64>,
+    },
+}
+
+impl ClientFrame {
+    /// The idempotency key of a frame that is stored.
+    pub(super) fn id(&self) -> Option<Uuid> {
+        match self {
+            Self::Say { id, .. }
+            | Self::Human { id }
+            | Self::Rate { id, .. }
+            | Self::Feedback { id, .. }
+            | Self::Leave { id, .. } => Some(*id),
+            Self::Hello(_) | Self::Typing {} | Self::Read { .. } | Self::Ping { .. } => None,
+        }
+    }
 }
 
 /// A customer's first frame.
@@ -170,7 +191,10 @@ pub(super) struct Hello {
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum DeskFrame {
     /// First frame.
-    Hello {},
+    Hello {
+        /// What the agent had said of themselves, when a desk comes back.
+        status: Option<Presence>,
+    },
     /// Look at a conversation: its log, then what is added to it.
     Open { id: Uuid, conversation: ConversationId, after: Option<i64> },
     /// Stop looking.
@@ -194,7 +218,10 @@ pub(super) enum DeskFrame {
     /// The agent is typing.
     Typing { conversation: ConversationId },
     /// Sign of life.
-    Ping {},
+    Ping {
+        /// The version that the desk has.
+        version: Option<u64>,
+    },
 }
 
 /// What both sockets send. Events are built by [`event`], because their fields depend on the kind.
@@ -219,13 +246,13 @@ pub(super) enum ServerFrame<'a> {
         rate: &'a str,
     },
     /// Answer to a desk's hello.
-    Snapshot { me: Me<'a>, cards: Vec<Card>, agents: Vec<Colleague>, epoch: &'a str, demo: bool },
+    Snapshot { version: u64, me: Me<'a>, cards: Vec<Card>, agents: Vec<Colleague>, epoch: &'a str, demo: bool },
     /// A card is new or has changed.
-    Card { card: Card },
+    Card { version: u64, card: Card },
     /// A card leaves the desk.
-    Gone { conversation: ConversationId },
+    Gone { version: u64, conversation: ConversationId },
     /// Who is at the desk.
-    Agents { agents: Vec<Colleague> },
+    Agents { version: u64, agents: Vec<Colleague> },
     /// The reading of and decision about one customer turn (staff only).
     Turn(Turn<'a>),
     /// Everything that was asked for with `open` has been sent.
@@ -247,8 +274,12 @@ pub(super) enum ServerFrame<'a> {
     },
     /// Everything up to here has been sent.
     Resumed { seq: i64 },
-    /// Load afresh.
-    Reset { reason: &'a str },
+    /// Forget what you hold; what follows begins after `after`.
+    Reset {
+        reason: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        after: Option<i64>,
+    },
     /// Place in the queue now.
     Position {
         position: i64,
@@ -264,19 +295,30 @@ pub(super) enum ServerFrame<'a> {
         conversation: Option<ConversationId>,
         from: From<'a>,
     },
-    /// Answer to a ping, with the newest sequence number.
+    /// Answer to a ping, with the newest sequence number, or the desk's version.
     Pong {
         #[serde(skip_serializing_if = "Option::is_none")]
         seq: Option<i64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        version: Option<u64>,
     },
     /// Over the high-water mark: try again.
-    Busy { retry_after_ms: u64 },
+    Busy {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<Uuid>,
+        retry_after_ms: u64,
+    },
+    /// The server stops, and closes the socket next: come back after this time, which is another one for each socket.
+    Restarting { retry_after_ms: u64 },
     /// Something was refused.
     Error {
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<Uuid>,
         code: ErrorCode,
         message: &'a str,
+        /// Of `rate_limited`: when there is room for one more.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
     },
 }
 
@@ -402,3 +444,6 @@ pub(super) fn event(event: &Event, reader: Reader) -> Value {
     }
     Value::Object(frame)
 }
+
+#[cfg(test)]
+mod tests;

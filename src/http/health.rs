@@ -13,16 +13,20 @@ pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: the database answers; and who reads the turns. Rules instead of the model are
-/// said, but do not make the server unready: it still takes every message and answers.
+/// `GET /readyz`: the database answers and takes writes, so the server takes chats; and who reads the turns. Rules
+/// instead of the model, which may still be being loaded, are said, but do not make the server unready: it takes
+/// every message and answers.
 pub(super) async fn ready(State(app): State<Shared>) -> (StatusCode, Json<Value>) {
-    let database = app.store.ping().await.is_ok();
+    let storage = app.store.health();
+    let database = app.store.ping().await.is_ok() && storage.ready;
     // After a failed run only a real one shows whether the model works again: the probe makes one.
-    let model = app.nlu.probe().await;
+    let model = app.bot().nlu.probe().await;
     let status = if database { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({
         "ready": database,
         "database": database,
+        "model": model.stage,
+        "storage": storage,
         "understanding": { "source": model.source, "version": model.version, "ready": model.ready, "reason": model.reason },
     });
     (status, Json(body))

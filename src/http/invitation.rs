@@ -3,17 +3,18 @@
 
 use super::error::{ApiError, ApiResult, Problem};
 use super::extract::{Json, Manager, Query, WidgetOrigin};
+use super::rate::Bucket;
 use super::review::Period;
-use super::socket::Bucket;
 use crate::app::Shared;
 use crate::chat::invitation;
 use crate::domain::{Arm, Timestamp, time::DAY_MS};
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -21,11 +22,22 @@ use tokio::time::Instant;
 /// them, so a flood must cost neither the database nor the business's system.
 const BURST: u32 = 200;
 const REFILL: Duration = Duration::from_millis(20);
-static PAGES: LazyLock<Mutex<Bucket>> = LazyLock::new(|| Mutex::new(Bucket::new(BURST, REFILL)));
 /// The same for questions to the business's system, by which somebody could try numbers.
 const CHECKS: u32 = 30;
 const CHECK_REFILL: Duration = Duration::from_millis(500);
-static ASKED: LazyLock<Mutex<Bucket>> = LazyLock::new(|| Mutex::new(Bucket::new(CHECKS, CHECK_REFILL)));
+
+/// What pages may still ask of one server.
+#[derive(Debug)]
+pub(super) struct Limits {
+    counts: Mutex<Bucket>,
+    checks: Mutex<Bucket>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { counts: Mutex::new(Bucket::new(BURST, REFILL)), checks: Mutex::new(Bucket::new(CHECKS, CHECK_REFILL)) }
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,8 +58,13 @@ struct Question {
 ///
 /// # Errors
 /// `origin_not_allowed`; `bad_request`; `not_found` for an unknown trigger; `too_many`.
-pub(super) async fn count(_origin: WidgetOrigin, State(app): State<Shared>, body: String) -> ApiResult<StatusCode> {
-    take(&PAGES)?;
+pub(super) async fn count(
+    _origin: WidgetOrigin,
+    State(app): State<Shared>,
+    Extension(limits): Extension<Arc<Limits>>,
+    body: String,
+) -> ApiResult<StatusCode> {
+    take(&limits.counts)?;
     let Due { trigger, arm } = read(&body)?;
     if invitation::count(&app, &trigger, arm).await? {
         Ok(StatusCode::NO_CONTENT)
@@ -64,10 +81,11 @@ pub(super) async fn count(_origin: WidgetOrigin, State(app): State<Shared>, body
 pub(super) async fn check(
     _origin: WidgetOrigin,
     State(app): State<Shared>,
+    Extension(limits): Extension<Arc<Limits>>,
     headers: axum::http::HeaderMap,
     body: String,
 ) -> ApiResult<Response> {
-    take(&ASKED)?;
+    take(&limits.checks)?;
     let Question { trigger, number } = read(&body)?;
     let due = invitation::check(&app, &trigger, &number).await.ok_or(Problem::NotFound)?;
     let mut response = Json(json!({ "due": due })).into_response();
@@ -112,5 +130,5 @@ fn read<'a, T: Deserialize<'a>>(body: &'a str) -> ApiResult<T> {
 fn take(bucket: &Mutex<Bucket>) -> ApiResult<()> {
     // One step under the lock: a poisoned one holds a sound bucket.
     let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
-    if bucket.take(Instant::now()) { Ok(()) } else { Err(Problem::TooMany.into()) }
+    bucket.take(Instant::now()).map_err(|_| Problem::TooMany.into())
 }

@@ -10,6 +10,7 @@ mod extract;
 mod frame;
 mod health;
 mod invitation;
+mod rate;
 mod review;
 mod socket;
 mod staff;
@@ -61,7 +62,8 @@ pub fn router(app: Shared) -> Router {
         // Machines
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route("/problems/{code}", get(error::explain));
+        .route("/problems/{code}", get(error::explain))
+        .layer(Extension(Arc::new(rate::VisitorRates::default())));
     routes = if app.config.no_demo {
         routes.route("/", get(async || Redirect::temporary("/desk/")))
     } else {
@@ -84,6 +86,7 @@ pub fn router(app: Shared) -> Router {
         .layer(header_of(header::REFERRER_POLICY, "same-origin"))
         .layer(header_of(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
         .layer(CompressionLayer::new());
+    let routes = routes.layer(Extension(Arc::new(invitation::Limits::default())));
     routes.fallback(async || error::ApiError::from(error::Problem::NotFound)).layer(middleware).with_state(app)
 }
 

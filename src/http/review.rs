@@ -223,12 +223,12 @@ pub(super) async fn reasons(_user: AgentUser, State(app): State<Shared>) -> Json
 /// # Errors
 /// `not_signed_in`.
 pub(super) async fn about(_user: AgentUser, State(app): State<Shared>) -> ApiResult<Json<Value>> {
-    let (model, prompts) = (app.nlu.status(), app.prompts());
+    let (model, prompts) = (app.bot().nlu.status(), app.prompts());
     let samples = app.store.count_samples().await?;
     let snippet = format!("<script src=\"{}/widget.js\" data-site=\"default\" async></script>", app.origin);
     Ok(Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "model": { "source": model.source, "version": model.version, "reason": model.reason },
+        "model": { "source": model.source, "state": model.stage, "version": model.version, "reason": model.reason },
         "prompts_version": prompts.version(),
         "prompts_reload": app.reload.last(),
         "frustration_threshold": prompts.policy().frustration.turn,

@@ -1,38 +1,76 @@
 //! What both sockets share: limits, sending with a deadline, and reading text frames.
 //!
-//! There is no outgoing queue. A socket's task reads the log and sends it; while the client does
-//! not read, the task waits, signals collapse into "look again", and after the deadline the socket
-//! is closed as a slow reader. So a slow client costs one small buffer, and resume repairs it.
+//! There is no outgoing queue. A socket's task reads the log and sends it, one frame at a time; while the
+//! client does not read, the task waits, signals collapse into "look again" (those of typing are dropped), and
+//! after the deadline the socket is closed as a slow reader. So a slow client costs one frame beside the
+//! kernel's buffer, which `serve.rs` bounds, and resume repairs it. Nothing is read from a client either while
+//! its last frame is being stored or answered: who sends faster than the server stores waits in the network.
 
 use super::frame::{Close, ErrorCode, ServerFrame};
+use crate::telemetry;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
-use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Error as TransportError;
 use uuid::Uuid;
 
 /// Largest frame: a message of 4,000 characters of four bytes, and its envelope.
 const MAX_FRAME: usize = 20 * 1024;
-/// Read and write buffers; the library's default of 128 KiB a socket would cost gigabytes.
-const BUFFER: usize = 4 * 1024;
+/// Read buffer, which every socket holds all the time; the library's default of 128 KiB would cost gigabytes. Most
+/// frames are smaller, and it grows for those that are not.
+const READ_BUFFER: usize = 1024;
+/// Largest frame to a customer, far above an event's size. It is no buffer that is held: each frame is flushed.
+pub(super) const CUSTOMER_FRAME: usize = 256 * 1024;
+/// The same for a desk, whose snapshot has up to 1,000 cards.
+pub(super) const DESK_FRAME: usize = 4 * 1024 * 1024;
 /// A client that takes nothing for so long is closed.
 const SEND_DEADLINE: Duration = Duration::from_secs(10);
-/// A client that sends nothing for so long is gone: it should ping every 25 s.
+/// A client that sends nothing for so long is gone: it pings every 25 s, and two pings did not come. No less, because
+/// browsers let the timers of a hidden page run only once a minute.
 pub(super) const IDLE: Duration = Duration::from_secs(75);
+/// A client that says it lacks an event which was sent at least so long ago has not got it; until then it may be on
+/// its way.
+pub(super) const ON_ITS_WAY: Duration = Duration::from_secs(2);
+/// Clients come back after a restart within this time, spread evenly, and within less where they are few.
+const MOST_SPREAD: Duration = Duration::from_secs(10);
+const LEAST_SPREAD: Duration = Duration::from_secs(1);
+const SPREAD_EACH: Duration = Duration::from_millis(1);
+/// Clients who could not be let in try again after so long, and up to so much later.
+const LEAST_PAUSE: Duration = Duration::from_secs(2);
+const PAUSE_SPREAD: Duration = Duration::from_secs(8);
+/// How long a goodbye may take; a stop waits for it.
+const GOODBYE: Duration = Duration::from_secs(2);
 /// How long the first frame may take.
 pub(super) const HELLO_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The limits on an upgrade.
-pub(super) fn limit(upgrade: WebSocketUpgrade, protocol: &'static str) -> WebSocketUpgrade {
+pub(super) fn limit(upgrade: WebSocketUpgrade, protocol: &'static str, largest: usize) -> WebSocketUpgrade {
     upgrade
         .protocols([protocol])
-        .read_buffer_size(BUFFER)
+        .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
-        .max_write_buffer_size(256 * 1024)
+        .max_write_buffer_size(largest)
         .max_message_size(MAX_FRAME)
         .max_frame_size(MAX_FRAME)
+}
+
+/// Counts an open socket until it is dropped.
+#[derive(Debug)]
+pub(super) struct Counted(&'static str);
+
+impl Counted {
+    /// `kind` is `customer` or `desk`.
+    pub(super) fn new(kind: &'static str) -> Self {
+        metrics::gauge!(telemetry::SOCKETS, "kind" => kind).increment(1);
+        Self(kind)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        metrics::gauge!(telemetry::SOCKETS, "kind" => self.0).decrement(1);
+    }
 }
 
 /// Why a socket's task ends.
@@ -68,7 +106,13 @@ impl Socket {
     }
 
     pub(super) async fn send_error(&mut self, id: Option<Uuid>, code: ErrorCode, message: &str) -> Result<(), End> {
-        self.send(&ServerFrame::Error { id, code, message }).await
+        self.send(&ServerFrame::Error { id, code, message, retry_after_ms: None }).await
+    }
+
+    /// Refuses a frame that is one too many, and says when there is room for it.
+    pub(super) async fn send_limited(&mut self, id: Option<Uuid>, wait: Duration, message: &str) -> Result<(), End> {
+        let retry_after_ms = Some(milliseconds(wait).max(1));
+        self.send(&ServerFrame::Error { id, code: ErrorCode::RateLimited, message, retry_after_ms }).await
     }
 
     async fn send_message(&mut self, message: Message) -> Result<(), End> {
@@ -92,15 +136,46 @@ impl Socket {
         }
     }
 
-    /// Says why, if there is a reason, and hangs up.
-    pub(super) async fn hang_up(mut self, end: End) {
+    /// Says why, if there is a reason, and hangs up. The socket is one of `open`, which is how many will come back
+    /// after a restart.
+    pub(super) async fn hang_up(mut self, end: End, open: usize) {
         let End::Close(close) = end else { return };
-        let (code, reason) = close.frame();
-        let frame = Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }));
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.inner.send(frame)).await;
-        // Let the client's own close arrive, so that it sees ours and not a reset.
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.inner.recv()).await;
+        let goodbye = async {
+            if close == Close::Restarting {
+                let retry_after_ms = milliseconds(come_back_after(open));
+                self.send(&ServerFrame::Restarting { retry_after_ms }).await.ok()?;
+            }
+            let (code, reason) = close.frame();
+            let frame = Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }));
+            self.inner.send(frame).await.ok()?;
+            // Let the client's own close arrive, so that it sees ours and not a reset.
+            self.inner.recv().await
+        };
+        let _ = tokio::time::timeout(GOODBYE, goodbye).await;
     }
+}
+
+/// When one of `open` clients comes back after a restart: at a random moment, so that they do not come at once.
+fn come_back_after(open: usize) -> Duration {
+    let spread = SPREAD_EACH * u32::try_from(open).unwrap_or(u32::MAX);
+    random_within(spread.clamp(LEAST_SPREAD, MOST_SPREAD))
+}
+
+/// When a client whose conversation could not be opened tries again, in milliseconds: not when all others do.
+pub(super) fn try_again_after() -> u64 {
+    milliseconds(LEAST_PAUSE + random_within(PAUSE_SPREAD))
+}
+
+fn random_within(spread: Duration) -> Duration {
+    let mut random = [0; 4];
+    // Without randomness they come at once, which back-off survives.
+    let _ = getrandom::fill(&mut random);
+    spread.mul_f64(f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX))
+}
+
+/// Whole milliseconds, as frames tell times.
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What a transport error deserves: the client is told if it broke a rule, else it is gone.
@@ -126,53 +201,23 @@ pub(super) fn id_of(text: &str) -> Option<Uuid> {
     serde_json::from_str::<Only>(text).ok().map(|only| only.id)
 }
 
-/// A bucket of permissions to send: `burst` at once, then one per `every`.
-#[derive(Debug)]
-pub(super) struct Bucket {
-    left: f64,
-    burst: f64,
-    every: Duration,
-    at: Instant,
-}
-
-impl Bucket {
-    pub(super) fn new(burst: u32, every: Duration) -> Self {
-        Self { left: f64::from(burst), burst: f64::from(burst), every, at: Instant::now() }
-    }
-
-    /// Takes one permission if there is one.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
-        let gained = now.saturating_duration_since(self.at).as_secs_f64() / self.every.as_secs_f64();
-        self.at = now;
-        self.left = (self.left + gained).min(self.burst);
-        if self.left >= 1.0 {
-            self.left -= 1.0;
-            true
-        } else {
-            false
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Bucket, id_of};
-    use std::time::Duration;
-
-    #[test]
-    fn a_bucket_fills_with_time() {
-        let mut bucket = Bucket::new(2, Duration::from_secs(1));
-        let start = bucket.at;
-        let mut taken_at = |seconds| (0..5).filter(|_| bucket.take(start + Duration::from_secs(seconds))).count();
-        assert_eq!(taken_at(0), 2);
-        assert_eq!(taken_at(1), 1);
-        assert_eq!(taken_at(100), 2, "it never holds more than its burst");
-    }
+    use super::{come_back_after, id_of};
 
     #[test]
     fn a_broken_frame_still_says_which_it_was() {
         let id = uuid::Uuid::from_u128(7);
         assert_eq!(id_of(&format!("{{\"type\":\"say\",\"id\":\"{id}\",\"text\":7}}")), Some(id));
         assert_eq!(id_of("not json"), None);
+    }
+    #[test]
+    fn clients_come_back_spread_over_a_time_that_grows_with_them() {
+        for (open, most) in [(0, 1_000), (3_000, 3_000), (50_000, 10_000)] {
+            let times: Vec<u128> = (0..200).map(|_| come_back_after(open).as_millis()).collect();
+            assert!(times.iter().all(|time| *time <= most), "{open}: {times:?}");
+            let late = times.iter().filter(|time| **time > most / 2).count();
+            assert!((50..150).contains(&late), "{open}: {late} of 200 in the second half");
+        }
     }
 }

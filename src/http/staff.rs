@@ -105,7 +105,8 @@ pub(super) async fn sign_out(
 /// # Errors
 /// `not_found` if it is not.
 pub(super) async fn show_setup(State(app): State<Shared>, Query(query): Query<Token>) -> ApiResult<Json<Value>> {
-    if accounts::is_setup_token(&app, &query.token) { Ok(Json(json!({}))) } else { Err(Problem::NotFound.into()) }
+    let good = accounts::is_setup_token(&app, &query.token).await?;
+    if good { Ok(Json(json!({}))) } else { Err(Problem::NotFound.into()) }
 }
 
 /// `POST /v1/setup`: makes the first manager.

@@ -154,36 +154,70 @@ pub(crate) struct Bundle {
     pub(crate) folder: PathBuf,
 }
 
+/// What a folder's configuration says, once that is checked against the manifest and all files are found there.
+/// Cheap: weights are not read.
+pub(crate) fn glance(folder: &Path) -> Result<Section, BundleError> {
+    let manifest = read_manifest(folder)?;
+    for file in listed(&manifest) {
+        let found = std::fs::metadata(folder.join(file)).map_err(|error| refuse(folder, file, error.to_string()))?;
+        if !found.is_file() {
+            return Err(refuse(folder, file, "it is no file".to_owned()));
+        }
+    }
+    let (config, _) = read_listed(folder, &manifest, CONFIG)?;
+    parse(&config).map(|(_, section)| section).map_err(|reason| refuse(folder, CONFIG, reason))
+}
+
+fn refuse(folder: &Path, file: &str, reason: String) -> BundleError {
+    BundleError::Refused { file: folder.join(file), reason }
+}
+
+fn read(folder: &Path, file: &str) -> Result<Vec<u8>, BundleError> {
+    std::fs::read(folder.join(file)).map_err(|error| refuse(folder, file, error.to_string()))
+}
+
+fn read_manifest(folder: &Path) -> Result<Manifest, BundleError> {
+    if !folder.join(MANIFEST).is_file() && !folder.join(ENCODER).is_file() {
+        return Err(BundleError::Missing(folder.to_owned()));
+    }
+    let manifest: Manifest = serde_json::from_slice(&read(folder, MANIFEST)?)
+        .map_err(|error| refuse(folder, MANIFEST, error.to_string()))?;
+    if manifest.format != FORMAT {
+        let reason = format!("layout {} is not {FORMAT}, the one this program reads", manifest.format);
+        return Err(refuse(folder, MANIFEST, reason));
+    }
+    Ok(manifest)
+}
+
+/// The files that are read. What the manifest does not list is not served, as no digest vouches for it.
+fn listed(manifest: &Manifest) -> impl Iterator<Item = &'static str> {
+    FILES.into_iter().chain(manifest.files.contains_key(WISHES).then_some(WISHES))
+}
+
+/// A file's content and digest, checked against the manifest.
+fn read_listed(folder: &Path, manifest: &Manifest, file: &str) -> Result<(Vec<u8>, String), BundleError> {
+    let listed = manifest.files.get(file).ok_or_else(|| refuse(folder, MANIFEST, format!("does not list {file}")))?;
+    let bytes = read(folder, file)?;
+    let digest = hex(&Sha256::digest(&bytes));
+    if digest != *listed {
+        let reason = format!("damaged or foreign: its SHA-256 is {digest}, the manifest says {listed}");
+        return Err(refuse(folder, file, reason));
+    }
+    Ok((bytes, digest))
+}
+
 impl Bundle {
     /// Reads a folder and checks every file against the manifest and the labels of this program.
     pub(crate) fn read(folder: &Path) -> Result<Self, BundleError> {
-        if !folder.join(MANIFEST).is_file() && !folder.join(ENCODER).is_file() {
-            return Err(BundleError::Missing(folder.to_owned()));
-        }
-        let refuse = |file: &str, reason: String| BundleError::Refused { file: folder.join(file), reason };
-        let load = |file: &str| std::fs::read(folder.join(file)).map_err(|error| refuse(file, error.to_string()));
-        let manifest: Manifest =
-            serde_json::from_slice(&load(MANIFEST)?).map_err(|error| refuse(MANIFEST, error.to_string()))?;
-        if manifest.format != FORMAT {
-            let reason = format!("layout {} is not {FORMAT}, the one this program reads", manifest.format);
-            return Err(refuse(MANIFEST, reason));
-        }
+        let manifest = read_manifest(folder)?;
         let mut contents = BTreeMap::new();
         let mut all = Sha256::new();
-        // What the manifest does not list is not served, as no digest vouches for it.
-        let wishes = manifest.files.contains_key(WISHES).then_some(WISHES);
-        for file in FILES.into_iter().chain(wishes) {
-            let listed = manifest.files.get(file).ok_or_else(|| refuse(MANIFEST, format!("does not list {file}")))?;
-            let bytes = load(file)?;
-            let digest = hex(&Sha256::digest(&bytes));
-            if digest != *listed {
-                let reason = format!("damaged or foreign: its SHA-256 is {digest}, the manifest says {listed}");
-                return Err(refuse(file, reason));
-            }
+        for file in listed(&manifest) {
+            let (bytes, digest) = read_listed(folder, &manifest, file)?;
             all.update(digest.as_bytes());
             contents.insert(file, bytes);
         }
-        let (bert, section) = parse(&contents[CONFIG]).map_err(|reason| refuse(CONFIG, reason))?;
+        let (bert, section) = parse(&contents[CONFIG]).map_err(|reason| refuse(folder, CONFIG, reason))?;
         let version = format!("{}-{}-{}", section.name, section.revision, &hex(&all.finalize())[..8]);
         let encoder = manifest.files[ENCODER].clone();
         Ok(Self { bert, section, version, encoder, contents, folder: folder.to_owned() })
@@ -201,7 +235,7 @@ impl Bundle {
 
     /// A refusal that names the file.
     pub(crate) fn refuse(&self, file: &str, reason: impl ToString) -> BundleError {
-        BundleError::Refused { file: self.folder.join(file), reason: reason.to_string() }
+        refuse(&self.folder, file, reason.to_string())
     }
 }
 

@@ -9,7 +9,7 @@ use super::intent::{IntentMatcher, Ranking};
 use super::rules::Rules;
 use super::spelling::Spelling;
 
-/// What intents are read by. Made by [`super::Nlu::fit`]; never changes afterwards.
+/// What intents are read by. Made by [`super::Nlu::fit`], or of words alone; never changes afterwards.
 pub struct Intents {
     /// Digest of the names and phrases that all of it is made of.
     key: String,
@@ -20,6 +20,12 @@ pub struct Intents {
 }
 
 impl Intents {
+    /// What words alone tell of these intents, for as long as no model compares meanings.
+    #[must_use]
+    pub fn of_words(intents: &[IntentExamples]) -> Self {
+        Self::new(intents, None)
+    }
+
     /// Takes the matcher that was fitted on these intents, and learns their words.
     pub(crate) fn new(intents: &[IntentExamples], matcher: Option<IntentMatcher>) -> Self {
         Self {

@@ -21,6 +21,7 @@ pub(crate) mod intent;
 mod intents;
 pub(crate) mod language;
 pub(crate) mod lexicon;
+mod loading;
 pub(crate) mod model;
 pub(crate) mod ops;
 pub(crate) mod packed;
@@ -46,9 +47,11 @@ pub use self::encoder::Engine;
 pub use bundle::BundleError;
 pub use context::says_the_same;
 pub use intents::Intents;
+pub use loading::{Loading, Stage, languages_of};
 pub use reader::Reader;
 
 use crate::domain::{Analysis, Context, Source};
+use crate::priority::{DECIDING, step_back};
 use crate::telemetry;
 use bundle::Section;
 use model::{Asked, Opened};
@@ -134,6 +137,8 @@ impl Error {
 pub struct Status {
     /// Model, or rules because of `reason`.
     pub source: Source,
+    /// Whether a model is there, or still to come.
+    pub stage: Stage,
     /// Version of the weights or of the rules.
     pub version: String,
     /// Milliseconds that loading took.
@@ -158,6 +163,7 @@ struct Shared {
     /// What a text is read with whose intents nobody asks for.
     unfitted: Arc<Intents>,
     source: Source,
+    stage: Stage,
     version: String,
     load_ms: u64,
     reason: Option<String>,
@@ -175,20 +181,32 @@ impl Nlu {
     pub fn start(options: Options) -> Result<Self, Error> {
         let begin = Instant::now();
         let opened = model::open(options.models.as_deref(), (options.engine, options.threads))?;
-        let nlu = Self::spawn(opened, (options.queue, encoder::lanes(options.threads)), begin)?;
+        let stage = if opened.version.is_some() { Stage::Ready } else { Stage::Absent };
+        let nlu = Self::spawn(opened, (options.queue, encoder::lanes(options.threads)), stage, begin)?;
         let warm_up = Asked { text: PROBE, intents: &nlu.shared.unfitted };
         nlu.shared.desk.model.run(&[warm_up]).map_err(|error| Error::Model(error.to_string()))?;
         Ok(nlu)
     }
 
-    fn spawn(opened: Opened, (queue, threads): (usize, usize), begin: Instant) -> Result<Self, Error> {
+    /// Keyword rules in the place of a model that is still to come, or that did not come because of `reason`.
+    ///
+    /// # Errors
+    /// [`Error::Thread`] if the operating system gives no thread.
+    pub fn stand_in(queue: usize, stage: Stage, reason: String) -> Result<Self, Error> {
+        Self::spawn(model::stand_in(reason), (queue, 1), stage, Instant::now())
+    }
+
+    fn spawn(opened: Opened, (queue, threads): (usize, usize), stage: Stage, begin: Instant) -> Result<Self, Error> {
         let (sender, jobs) = mpsc::channel(queue.max(1));
         let (set_health, health) = watch::channel(Ok(()));
         let (jobs, stopping) = (Mutex::new(jobs), AtomicBool::new(false));
         let desk = Arc::new(Desk { model: opened.model, jobs, health: set_health, stopping });
         let thread = |number: usize| {
             let desk = Arc::clone(&desk);
-            std::thread::Builder::new().name(format!("nlu-{number}")).spawn(move || worker::serve(&desk))
+            std::thread::Builder::new().name(format!("nlu-{number}")).spawn(move || {
+                step_back(DECIDING);
+                worker::serve(&desk);
+            })
         };
         let threads = (0..threads).map(thread).collect::<Result<_, _>>()?;
         let source = if opened.version.is_some() { Source::Model } else { Source::Rules };
@@ -200,6 +218,7 @@ impl Nlu {
                 health,
                 unfitted: Arc::new(Intents::new(&[], None)),
                 source,
+                stage,
                 version: opened.version.unwrap_or_else(|| rules::VERSION.to_owned()),
                 load_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
                 reason: opened.reason,
@@ -235,6 +254,9 @@ impl Nlu {
         let analysis = self.run(intents, text, deadline).await?;
         let by = if self.shared.source == Source::Model { "model" } else { "rules" };
         metrics::counter!(telemetry::READINGS, "by" => by).increment(1);
+        if let Some(reason) = self.shared.stage.fallback() {
+            metrics::counter!(telemetry::FALLBACKS, "reason" => reason).increment(1);
+        }
         self.shared.recent.keep(digest, &analysis);
         Ok(analysis)
     }
@@ -335,6 +357,7 @@ impl Nlu {
         let health = if stopped { Err("stopped".to_owned()) } else { shared.health.borrow().clone() };
         Status {
             source: shared.source,
+            stage: shared.stage,
             version: shared.version.clone(),
             load_ms: shared.load_ms,
             ready: health.is_ok(),

@@ -58,18 +58,16 @@ pub(crate) struct Opened {
     pub(crate) wishes: Option<Wishes>,
 }
 
+/// The keyword rules, and why it is they.
+pub(crate) fn stand_in(reason: String) -> Opened {
+    Opened { model: Box::new(Keywords), version: None, reason: Some(reason), section: None, wishes: None }
+}
+
 /// Opens the model folder; a folder that is not there gives the rules.
 ///
 /// # Errors
 /// A folder that is there but damaged or foreign: serving on rules instead would hide it.
 pub(crate) fn open(folder: Option<&Path>, engine: (Engine, usize)) -> Result<Opened, BundleError> {
-    let stand_in = |reason: String| Opened {
-        model: Box::new(Keywords),
-        version: None,
-        reason: Some(reason),
-        section: None,
-        wishes: None,
-    };
     let Some(folder) = folder else {
         return Ok(stand_in("no model folder is set".to_owned()));
     };

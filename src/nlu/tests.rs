@@ -292,7 +292,7 @@ fn faulty(queue: usize) -> (Nlu, Arc<Intents>, std::sync::mpsc::Sender<Order>) {
     let (order, orders) = channel();
     let model = Box::new(Faulty { inner, orders: Mutex::new(orders) });
     let opened = Opened { model, version: Some("faulty".to_owned()), reason: None, section: None, wishes: None };
-    let nlu = Nlu::spawn(opened, (queue, 1), Instant::now()).unwrap();
+    let nlu = Nlu::spawn(opened, (queue, 1), crate::nlu::Stage::Ready, Instant::now()).unwrap();
     let fitted = nlu.fit(&intents()).unwrap();
     (nlu, fitted, order)
 }

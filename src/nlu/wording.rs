@@ -5,6 +5,7 @@
 //! Thousands of runs are folded into a few hundred numbers by random signs, which keeps products
 //! between texts nearly as they are (Achlioptas, 2003). Knows nothing about intents.
 
+use crate::random::mix;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -101,14 +102,6 @@ fn counted(mut runs: Vec<&str>) -> Vec<(&str, f32)> {
 /// FNV-1a (Fowler, Noll and Vo).
 fn hash(run: &str) -> u64 {
     run.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3))
-}
-
-/// One step of SplitMix64.
-fn mix(bits: u64) -> u64 {
-    let bits = bits.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    bits ^ (bits >> 31)
 }
 
 /// The words of a text in lower case, a blank before each and after the last.

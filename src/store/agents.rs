@@ -1,6 +1,9 @@
 //! Staff accounts and their sessions.
 
+use super::database::Connection;
+use super::sql::{LOCK_ACCOUNTS, sql};
 use super::{Error, Result, Store};
+use crate::clock::Clock;
 use crate::domain::{Agent, AgentId, Role, Timestamp};
 
 /// A new account.
@@ -54,41 +57,15 @@ impl Store {
     /// # Errors
     /// `Exists` if the e-mail is taken.
     pub async fn create_agent(&self, new: NewAgent, at: Timestamp) -> Result<Agent> {
-        let agent = Agent {
-            id: AgentId(self.clock.id()),
-            email: new.email.clone(),
-            name: new.name.clone(),
-            role: new.role,
-            active: true,
-            created_at: at,
-        };
-        let made = agent.clone();
-        self.writer
-            .write(move |connection| {
+        let agent = new_agent(&self.clock, &new, at);
+        self.database
+            .write(move |mut connection| {
                 Box::pin(async move {
-                    sqlx::query(
-                        "INSERT INTO agent (id, email, name, role, password_hash, active, demo, created_at)
-                         VALUES ($1, $2, $3, $4, $5, TRUE, $6, $7)",
-                    )
-                    .bind(agent.id)
-                    .bind(new.email)
-                    .bind(new.name)
-                    .bind(new.role)
-                    .bind(new.password_hash)
-                    .bind(new.demo)
-                    .bind(at)
-                    .execute(connection)
-                    .await
-                    .map_err(|error| match &error {
-                        // SQLite names no constraint; e-mail is the only unique column that a caller chooses.
-                        sqlx::Error::Database(cause) if cause.is_unique_violation() => Error::Exists("this e-mail"),
-                        _ => error.into(),
-                    })?;
-                    Ok(())
+                    insert_agent(&mut connection, &agent, new).await?;
+                    Ok(agent)
                 })
             })
-            .await?;
-        Ok(made)
+            .await
     }
 
     /// The account with this e-mail, with its password hash.
@@ -96,13 +73,16 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn credentials(&self, email: &str) -> Result<Option<Credentials>> {
-        Ok(sqlx::query_as(
-            "SELECT id, email, name, role, active, created_at, password_hash FROM agent
-             WHERE email = $1 AND active AND password_hash <> ''",
-        )
-        .bind(email)
-        .fetch_optional(&mut *self.readers.get().await?)
-        .await?)
+        self.database
+            .read()
+            .await?
+            .query(sql!(
+                "SELECT id, email, name, role, active, created_at, password_hash FROM agent
+             WHERE email = $1 AND active AND password_hash <> ''"
+            ))
+            .bind(email)
+            .fetch_optional()
+            .await
     }
 
     /// All accounts of real people, oldest first.
@@ -110,11 +90,14 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn agents(&self) -> Result<Vec<Agent>> {
-        Ok(sqlx::query_as(
-            "SELECT id, email, name, role, active, created_at FROM agent WHERE NOT demo ORDER BY created_at, id",
-        )
-        .fetch_all(&mut *self.readers.get().await?)
-        .await?)
+        self.database
+            .read()
+            .await?
+            .query(sql!(
+                "SELECT id, email, name, role, active, created_at FROM agent WHERE NOT demo ORDER BY created_at, id"
+            ))
+            .fetch_all()
+            .await
     }
 
     /// One account.
@@ -122,10 +105,13 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn agent(&self, id: AgentId) -> Result<Option<Agent>> {
-        Ok(sqlx::query_as("SELECT id, email, name, role, active, created_at FROM agent WHERE id = $1")
+        self.database
+            .read()
+            .await?
+            .query(sql!("SELECT id, email, name, role, active, created_at FROM agent WHERE id = $1"))
             .bind(id)
-            .fetch_optional(&mut *self.readers.get().await?)
-            .await?)
+            .fetch_optional()
+            .await
     }
 
     /// Whether an active manager exists. Until then the one-time set-up link is open.
@@ -133,9 +119,12 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn has_manager(&self) -> Result<bool> {
-        Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM agent WHERE role = 'manager' AND active AND NOT demo)")
-            .fetch_one(&mut *self.readers.get().await?)
-            .await?)
+        self.database
+            .read()
+            .await?
+            .query(sql!("SELECT EXISTS (SELECT 1 FROM agent WHERE role = 'manager' AND active AND NOT demo)"))
+            .scalar()
+            .await
     }
 
     /// Changes an account. Closing it, or changing its password or role, ends its sessions in the
@@ -144,34 +133,36 @@ impl Store {
     /// # Errors
     /// `NotFound`; `Conflict` if it would leave no active manager.
     pub async fn update_agent(&self, id: AgentId, update: AgentUpdate) -> Result<()> {
-        self.writer
-            .write(move |connection| {
+        self.database
+            .write(move |mut connection| {
                 Box::pin(async move {
+                    connection.query(LOCK_ACCOUNTS).execute().await?;
                     let ends_sessions = update.ends_sessions();
-                    let changed = sqlx::query(
-                        "UPDATE agent SET active = COALESCE($2, active), role = COALESCE($3, role),
+                    let changed = connection
+                        .query(sql!(
+                            "UPDATE agent SET active = COALESCE($2, active), role = COALESCE($3, role),
                             name = COALESCE($4, name), password_hash = COALESCE($5, password_hash)
-                         WHERE id = $1 AND NOT demo",
-                    )
-                    .bind(id)
-                    .bind(update.active)
-                    .bind(update.role)
-                    .bind(update.name)
-                    .bind(update.password_hash)
-                    .execute(&mut *connection)
-                    .await?;
-                    if changed.rows_affected() == 0 {
+                         WHERE id = $1 AND NOT demo"
+                        ))
+                        .bind(id)
+                        .bind(update.active)
+                        .bind(update.role)
+                        .bind(update.name)
+                        .bind(update.password_hash)
+                        .execute()
+                        .await?;
+                    if changed == 0 {
                         return Err(Error::NotFound);
                     }
-                    let managers: i64 =
-                        sqlx::query_scalar("SELECT COUNT(*) FROM agent WHERE role = 'manager' AND active AND NOT demo")
-                            .fetch_one(&mut *connection)
-                            .await?;
+                    let managers: i64 = connection
+                        .query(sql!("SELECT COUNT(*) FROM agent WHERE role = 'manager' AND active AND NOT demo"))
+                        .scalar()
+                        .await?;
                     if managers == 0 {
                         return Err(Error::Conflict);
                     }
                     if ends_sessions {
-                        sqlx::query("DELETE FROM session WHERE agent_id = $1").bind(id).execute(connection).await?;
+                        connection.query(sql!("DELETE FROM session WHERE agent_id = $1")).bind(id).execute().await?;
                     }
                     Ok(())
                 })
@@ -190,19 +181,20 @@ impl Store {
         at: Timestamp,
         expires: Timestamp,
     ) -> Result<()> {
-        self.writer
-            .write(move |connection| {
+        self.database
+            .write(move |mut connection| {
                 Box::pin(async move {
-                    sqlx::query("DELETE FROM session WHERE expires_at < $1").bind(at).execute(&mut *connection).await?;
-                    sqlx::query(
-                        "INSERT INTO session (token_hash, agent_id, created_at, expires_at) VALUES ($1, $2, $3, $4)",
-                    )
-                    .bind(token_hash)
-                    .bind(agent)
-                    .bind(at)
-                    .bind(expires)
-                    .execute(connection)
-                    .await?;
+                    connection.query(sql!("DELETE FROM session WHERE expires_at < $1")).bind(at).execute().await?;
+                    connection
+                        .query(sql!(
+                            "INSERT INTO session (token_hash, agent_id, created_at, expires_at) VALUES ($1, $2, $3, $4)"
+                        ))
+                        .bind(token_hash)
+                        .bind(agent)
+                        .bind(at)
+                        .bind(expires)
+                        .execute()
+                        .await?;
                     Ok(())
                 })
             })
@@ -214,15 +206,18 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn session(&self, token_hash: Vec<u8>, now: Timestamp) -> Result<Option<Agent>> {
-        Ok(sqlx::query_as(
-            "SELECT a.id, a.email, a.name, a.role, a.active, a.created_at FROM session s
+        self.database
+            .read()
+            .await?
+            .query(sql!(
+                "SELECT a.id, a.email, a.name, a.role, a.active, a.created_at FROM session s
              JOIN agent a ON a.id = s.agent_id
-             WHERE s.token_hash = $1 AND s.expires_at > $2 AND a.active",
-        )
-        .bind(token_hash)
-        .bind(now)
-        .fetch_optional(&mut *self.readers.get().await?)
-        .await?)
+             WHERE s.token_hash = $1 AND s.expires_at > $2 AND a.active"
+            ))
+            .bind(token_hash)
+            .bind(now)
+            .fetch_optional()
+            .await
     }
 
     /// Ends one session.
@@ -230,16 +225,55 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn end_session(&self, token_hash: Vec<u8>) -> Result<()> {
-        self.writer
-            .write(move |connection| {
+        self.database
+            .write(move |mut connection| {
                 Box::pin(async move {
-                    sqlx::query("DELETE FROM session WHERE token_hash = $1")
+                    connection
+                        .query(sql!("DELETE FROM session WHERE token_hash = $1"))
                         .bind(token_hash)
-                        .execute(connection)
+                        .execute()
                         .await?;
                     Ok(())
                 })
             })
             .await
     }
+}
+
+/// An account with a new id.
+pub(super) fn new_agent(clock: &Clock, new: &NewAgent, at: Timestamp) -> Agent {
+    Agent {
+        id: AgentId(clock.id()),
+        email: new.email.clone(),
+        name: new.name.clone(),
+        role: new.role,
+        active: true,
+        created_at: at,
+    }
+}
+
+/// Writes a new account.
+pub(super) async fn insert_agent(connection: &mut Connection<'_>, agent: &Agent, new: NewAgent) -> Result<()> {
+    connection
+        .query(sql!(
+            "INSERT INTO agent (id, email, name, role, password_hash, active, demo, created_at)
+             VALUES ($1, $2, $3, $4, $5, TRUE, $6, $7)"
+        ))
+        .bind(agent.id)
+        .bind(new.email)
+        .bind(new.name)
+        .bind(new.role)
+        .bind(new.password_hash)
+        .bind(new.demo)
+        .bind(agent.created_at)
+        .execute()
+        .await
+        .map_err(|error| match &error {
+            // SQLite names no constraint; e-mail is the only unique column that a caller chooses.
+            Error::Database(sqlx::Error::Database(cause)) if cause.is_unique_violation() => {
+                Error::Exists("this e-mail")
+            }
+            _ => error,
+        })?;
+    Ok(())
 }

@@ -2,12 +2,16 @@
 //!
 //! Opens a database that a server may be using at the same time, reads only, and changes no schema.
 
+use super::database::Reader;
+use super::postgres::Postgres;
 use super::readers::Readers;
-use super::{Error, Result};
+use super::sql::sql;
+use super::{Error, Location, Result};
 use crate::domain::{ActionKind, ConversationId, EventKind, Reason, Timestamp};
 use sqlx::sqlite::SqliteConnectOptions;
 use std::collections::BTreeMap;
 use std::path::Path;
+use uuid::Uuid;
 
 /// Turns in one page: a few megabytes of traces.
 const PAGE: i64 = 1_000;
@@ -45,21 +49,43 @@ pub struct HandoverLabels {
 /// The past of one database.
 #[derive(Clone, Debug)]
 pub struct Archive {
-    readers: Readers,
+    database: ReadOnly,
+}
+
+/// Connections that cannot write.
+#[derive(Clone, Debug)]
+enum ReadOnly {
+    Sqlite(Readers),
+    Postgres(Postgres),
+}
+
+impl ReadOnly {
+    async fn read(&self) -> Result<Reader<'_>> {
+        match self {
+            Self::Sqlite(readers) => readers.get().await.map(Reader::Sqlite),
+            Self::Postgres(server) => server.get().await.map(Reader::Postgres),
+        }
+    }
 }
 
 impl Archive {
-    /// Opens the SQLite database at `path` for reading.
+    /// Opens the database at `location` for reading.
     ///
     /// # Errors
-    /// If there is no such file, or no server of this version has opened it yet.
-    pub async fn open(path: &Path) -> Result<Self> {
+    /// If there is none, or no server of this version has opened it yet.
+    pub async fn open(location: impl Into<Location>) -> Result<Self> {
+        match location.into() {
+            Location::File(path) => Self::open_file(&path).await,
+            Location::Server(url) => Ok(Self { database: ReadOnly::Postgres(Postgres::open_to_read(&url).await?) }),
+        }
+    }
+
+    async fn open_file(path: &Path) -> Result<Self> {
         let options = SqliteConnectOptions::new().filename(path).create_if_missing(false).pragma("query_only", "ON");
-        let archive = Self { readers: Readers::open(&options).await? };
+        let archive = Self { database: ReadOnly::Sqlite(Readers::open(&options).await?) };
         let newest = sqlx::migrate!("migrations/sqlite").iter().map(|step| step.version).max();
-        let found: Option<i64> = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success")
-            .fetch_one(&mut *archive.readers.get().await?)
-            .await?;
+        let newest_here = sql!("SELECT MAX(version) FROM _sqlx_migrations WHERE success");
+        let found: Option<i64> = archive.database.read().await?.query(newest_here).scalar().await?;
         if found == newest { Ok(archive) } else { Err(Error::OtherSchema { found, expected: newest }) }
     }
 
@@ -70,21 +96,24 @@ impl Archive {
     /// # Errors
     /// If the database fails.
     pub async fn turns(&self, cursor: Option<(ConversationId, i64)>, since: Timestamp) -> Result<Vec<ArchivedTurn>> {
-        Ok(sqlx::query_as(
-            "SELECT t.conversation_id, t.seq, t.at, e.kind, e.text, t.action, t.reasons, t.trace
+        self.database
+            .read()
+            .await?
+            .query(sql!(
+                "SELECT t.conversation_id, t.seq, t.at, e.kind, e.text, t.action, t.reasons, t.trace
              FROM turn t
              JOIN event e ON e.conversation_id = t.conversation_id AND e.seq = t.seq
              JOIN conversation c ON c.id = t.conversation_id
-             WHERE c.demo = 0 AND c.created_at >= $1
-               AND ($2 IS NULL OR t.conversation_id > $2 OR (t.conversation_id = $2 AND t.seq > $3))
-             ORDER BY t.conversation_id, t.seq LIMIT $4",
-        )
-        .bind(since)
-        .bind(cursor.map(|(conversation, _)| conversation))
-        .bind(cursor.map_or(0, |(_, seq)| seq))
-        .bind(PAGE)
-        .fetch_all(&mut *self.readers.get().await?)
-        .await?)
+             WHERE NOT c.demo AND c.created_at >= $1
+               AND (t.conversation_id > $2 OR (t.conversation_id = $2 AND t.seq > $3))
+             ORDER BY t.conversation_id, t.seq LIMIT $4"
+            ))
+            .bind(since)
+            .bind(cursor.map_or(Uuid::nil(), |(conversation, _)| conversation.0))
+            .bind(cursor.map_or(0, |(_, seq)| seq))
+            .bind(PAGE)
+            .fetch_all()
+            .await
     }
 
     /// Every conversation that staff labelled.
@@ -92,10 +121,13 @@ impl Archive {
     /// # Errors
     /// If the database fails.
     pub async fn labels(&self) -> Result<BTreeMap<ConversationId, HandoverLabels>> {
-        let rows: Vec<(ConversationId, i64, bool)> =
-            sqlx::query_as("SELECT conversation_id, seq, needed FROM handover_label ORDER BY conversation_id, seq")
-                .fetch_all(&mut *self.readers.get().await?)
-                .await?;
+        let rows: Vec<(ConversationId, i64, bool)> = self
+            .database
+            .read()
+            .await?
+            .query(sql!("SELECT conversation_id, seq, needed FROM handover_label ORDER BY conversation_id, seq"))
+            .fetch_all()
+            .await?;
         let mut labels: BTreeMap<ConversationId, HandoverLabels> = BTreeMap::new();
         for (conversation, seq, needed) in rows {
             let own = labels.entry(conversation).or_default();
@@ -110,17 +142,23 @@ impl Archive {
     /// # Errors
     /// If the database fails.
     pub async fn handling_times(&self) -> Result<Vec<i64>> {
-        Ok(sqlx::query_scalar(
-            "SELECT c.closed_at - MIN(h.claimed_at) FROM handover h JOIN conversation c ON c.id = h.conversation_id
-             WHERE c.closed_at IS NOT NULL AND h.claimed_at IS NOT NULL AND c.demo = 0
-             GROUP BY c.id, c.closed_at ORDER BY c.closed_at DESC LIMIT 1000",
-        )
-        .fetch_all(&mut *self.readers.get().await?)
-        .await?)
+        self.database
+            .read()
+            .await?
+            .query(sql!(
+                "SELECT c.closed_at - MIN(h.claimed_at) FROM handover h JOIN conversation c ON c.id = h.conversation_id
+             WHERE c.closed_at IS NOT NULL AND h.claimed_at IS NOT NULL AND NOT c.demo
+             GROUP BY c.id, c.closed_at ORDER BY c.closed_at DESC LIMIT 1000"
+            ))
+            .scalars()
+            .await
     }
 
     /// Closes the connections.
     pub async fn close(&self) {
-        self.readers.close().await;
+        match &self.database {
+            ReadOnly::Sqlite(readers) => readers.close().await,
+            ReadOnly::Postgres(server) => server.close().await,
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! Conversations, and the rows that the desk shows.
 
 use super::events::{Guard, NewEvent, insert_event};
+use super::sql::sql;
 use super::visitors::read;
 use super::{Result, Store};
 use crate::domain::{
     AgentId, Author, Band, Conversation, ConversationId, EventKind, Mood, State, Timestamp, VisitorId,
 };
-use serde_json::json;
+use serde_json::{Value, json};
+use sqlx::types::Json;
 
 /// What is known when a conversation is opened.
 #[derive(Clone, Debug)]
@@ -35,7 +37,7 @@ pub struct CardRow {
     /// The business vouched for who that is.
     pub verified: bool,
     /// What it said about them (JSON).
-    pub(super) profile: Option<String>,
+    pub(super) profile: Option<Json<Value>>,
     /// Owner.
     pub state: State,
     /// The agent who has it.
@@ -77,17 +79,8 @@ impl CardRow {
     /// What the business calls the customer.
     #[must_use]
     pub fn customer_name(&self) -> Option<String> {
-        read(self.profile.as_deref())?.name
+        read(self.profile.as_ref())?.name
     }
-}
-
-/// How many conversations were deleted at the end of their time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Forgotten {
-    /// Those in which nobody waited.
-    pub over: u64,
-    /// Those in which somebody still waited for a person.
-    pub waiting: u64,
 }
 
 /// Where somebody stands in the queue.
@@ -101,7 +94,7 @@ pub struct QueuePlace {
 
 macro_rules! card_query {
     ($condition:literal) => {
-        concat!(
+        sql!(
             "SELECT c.id, c.visitor_id, v.external_id IS NOT NULL AS verified, v.profile, c.state, c.agent_id, a.name AS agent_name, c.last_seq, c.created_at,
                 c.updated_at, c.queued_at, c.priority, c.reason, c.demo,
                 e.text AS last_text, e.author AS last_author, t.mood, t.frustration,
@@ -133,69 +126,27 @@ impl Store {
     /// If the database fails.
     pub async fn open_conversation(&self, opening: Opening) -> Result<ConversationId> {
         let id = ConversationId(self.clock.id());
-        self.writer
-            .write(move |connection| {
+        self.database
+            .write(move |mut connection| {
                 Box::pin(async move {
-                    sqlx::query(
-                        "INSERT INTO conversation (id, visitor_id, state, last_seq, created_at, updated_at,
+                    connection
+                        .query(sql!(
+                            "INSERT INTO conversation (id, visitor_id, state, last_seq, created_at, updated_at,
                                                    locale, page, demo)
-                         VALUES ($1, $2, 'bot', 0, $3, $3, $4, $5, $6)",
-                    )
-                    .bind(id)
-                    .bind(opening.visitor)
-                    .bind(opening.at)
-                    .bind(opening.locale)
-                    .bind(opening.page)
-                    .bind(opening.demo)
-                    .execute(&mut *connection)
-                    .await?;
+                         VALUES ($1, $2, 'bot', 0, $3, $3, $4, $5, $6)"
+                        ))
+                        .bind(id)
+                        .bind(opening.visitor)
+                        .bind(opening.at)
+                        .bind(opening.locale)
+                        .bind(opening.page)
+                        .bind(opening.demo)
+                        .execute()
+                        .await?;
                     let mut shown = NewEvent::new(EventKind::Disclosure, Author::System, opening.at);
                     shown.data = Some(json!({ "version": opening.disclosure }));
-                    insert_event(connection, id, Guard::Exists, &shown).await?;
+                    insert_event(&mut connection, id, Guard::Exists, &shown).await?;
                     Ok(id)
-                })
-            })
-            .await
-    }
-
-    /// Deletes every conversation without an event since `before`, and visitors who have none left. One that a
-    /// person owes something (queued or assigned) is kept until it is as old as `waiting_before`.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn forget_before(&self, before: Timestamp, waiting_before: Timestamp) -> Result<Forgotten> {
-        self.writer
-            .write(move |connection| {
-                Box::pin(async move {
-                    sqlx::query(
-                        "DELETE FROM event_search WHERE conversation_id IN
-                            (SELECT id FROM conversation WHERE updated_at < $2
-                                OR (updated_at < $1 AND state NOT IN ('queued', 'assigned')))",
-                    )
-                    .bind(before)
-                    .bind(waiting_before)
-                    .execute(&mut *connection)
-                    .await?;
-                    let over = sqlx::query(
-                        "DELETE FROM conversation WHERE updated_at < $1 AND state NOT IN ('queued', 'assigned')",
-                    )
-                    .bind(before)
-                    .execute(&mut *connection)
-                    .await?;
-                    let waiting = sqlx::query(
-                        "DELETE FROM conversation WHERE updated_at < $1 AND state IN ('queued', 'assigned')",
-                    )
-                    .bind(waiting_before)
-                    .execute(&mut *connection)
-                    .await?;
-                    sqlx::query(
-                        "DELETE FROM visitor WHERE created_at < $1 AND NOT EXISTS
-                            (SELECT 1 FROM conversation c WHERE c.visitor_id = visitor.id)",
-                    )
-                    .bind(before)
-                    .execute(connection)
-                    .await?;
-                    Ok(Forgotten { over: over.rows_affected(), waiting: waiting.rows_affected() })
                 })
             })
             .await
@@ -206,14 +157,17 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>> {
-        Ok(sqlx::query_as(
-            "SELECT id, visitor_id, state, agent_id, last_seq, created_at, updated_at, queued_at, closed_at,
+        self.database
+            .read()
+            .await?
+            .query(sql!(
+                "SELECT id, visitor_id, state, agent_id, last_seq, created_at, updated_at, queued_at, closed_at,
                     priority, reason, locale, page, demo, customer_read
-             FROM conversation WHERE id = $1",
-        )
-        .bind(id)
-        .fetch_optional(&mut *self.readers.get().await?)
-        .await?)
+             FROM conversation WHERE id = $1"
+            ))
+            .bind(id)
+            .fetch_optional()
+            .await
     }
 
     /// The conversation of `visitor` that a returning client continues: the newest.
@@ -221,12 +175,13 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn latest_conversation(&self, visitor: VisitorId) -> Result<Option<ConversationId>> {
-        Ok(sqlx::query_scalar(
-            "SELECT id FROM conversation WHERE visitor_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1",
-        )
-        .bind(visitor)
-        .fetch_optional(&mut *self.readers.get().await?)
-        .await?)
+        self.database
+            .read()
+            .await?
+            .query(sql!("SELECT id FROM conversation WHERE visitor_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1"))
+            .bind(visitor)
+            .scalar_optional()
+            .await
     }
 
     /// The desk's list: everything queued or assigned, and what the bot handled since `since`.
@@ -234,13 +189,17 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn cards(&self, since: Timestamp) -> Result<Vec<CardRow>> {
-        Ok(sqlx::query_as(card_query!(
-            "(c.state IN ('queued', 'assigned') OR (c.state IN ('bot', 'offered') AND c.updated_at >= $1))
-             ORDER BY c.priority DESC, c.queued_at, c.updated_at DESC LIMIT 1000"
-        ))
-        .bind(since)
-        .fetch_all(&mut *self.readers.get().await?)
-        .await?)
+        self.database
+            .read()
+            .await?
+            .query(card_query!(
+                "(c.state IN ('queued', 'assigned') OR (c.state IN ('bot', 'offered') AND c.updated_at >= $1))
+             ORDER BY CASE WHEN c.state IN ('queued', 'assigned') THEN 0 ELSE 1 END,
+                c.priority DESC, c.queued_at NULLS FIRST, c.updated_at DESC LIMIT 1000"
+            ))
+            .bind(since)
+            .fetch_all()
+            .await
     }
 
     /// One conversation's list entry, if a customer has said anything in it.
@@ -248,7 +207,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn card(&self, id: ConversationId) -> Result<Option<CardRow>> {
-        Ok(sqlx::query_as(card_query!("c.id = $1")).bind(id).fetch_optional(&mut *self.readers.get().await?).await?)
+        self.database.read().await?.query(card_query!("c.id = $1")).bind(id).fetch_optional().await
     }
 
     /// Place in the queue; none if not queued. Nobody waits behind sample data.
@@ -256,18 +215,21 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn queue_place(&self, id: ConversationId) -> Result<Option<QueuePlace>> {
-        Ok(sqlx::query_as(
-            "SELECT (SELECT COUNT(*) FROM conversation o WHERE o.state = 'queued' AND (c.demo OR NOT o.demo)
+        self.database
+            .read()
+            .await?
+            .query(sql!(
+                "SELECT (SELECT COUNT(*) FROM conversation o WHERE o.state = 'queued' AND (c.demo OR NOT o.demo)
                        AND (o.priority > c.priority
                             OR (o.priority = c.priority AND (o.queued_at < c.queued_at
                                 OR (o.queued_at = c.queued_at AND o.id <= c.id))))) AS position,
                     COALESCE((SELECT MAX(h.queued_at) FROM handover h
                               WHERE h.conversation_id = c.id AND h.claimed_at IS NULL), c.queued_at) AS since
-             FROM conversation c WHERE c.id = $1 AND c.state = 'queued'",
-        )
-        .bind(id)
-        .fetch_optional(&mut *self.readers.get().await?)
-        .await?)
+             FROM conversation c WHERE c.id = $1 AND c.state = 'queued'"
+            ))
+            .bind(id)
+            .fetch_optional()
+            .await
     }
 
     /// How many waiting conversations would be served before a new one of this priority.
@@ -275,12 +237,13 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn queue_ahead(&self, priority: i64) -> Result<i64> {
-        Ok(sqlx::query_scalar(
-            "SELECT COUNT(*) FROM conversation WHERE state = 'queued' AND NOT demo AND priority >= $1",
-        )
-        .bind(priority)
-        .fetch_one(&mut *self.readers.get().await?)
-        .await?)
+        self.database
+            .read()
+            .await?
+            .query(sql!("SELECT COUNT(*) FROM conversation WHERE state = 'queued' AND NOT demo AND priority >= $1"))
+            .bind(priority)
+            .scalar()
+            .await
     }
 
     /// Ids of the conversations that wait, in the order in which they are served.
@@ -288,10 +251,13 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn queued(&self) -> Result<Vec<ConversationId>> {
-        Ok(sqlx::query_scalar(
-            "SELECT id FROM conversation WHERE state = 'queued' ORDER BY priority DESC, queued_at, id LIMIT 1000",
-        )
-        .fetch_all(&mut *self.readers.get().await?)
-        .await?)
+        self.database
+            .read()
+            .await?
+            .query(sql!(
+                "SELECT id FROM conversation WHERE state = 'queued' ORDER BY priority DESC, queued_at, id LIMIT 1000"
+            ))
+            .scalars()
+            .await
     }
 }

@@ -1,6 +1,7 @@
 //! Removing the sample day. Sample conversations are written through the same methods as real
 //! ones; they and their colleagues carry a mark.
 
+use super::sql::{UNINDEX_SAMPLES, sql};
 use super::{Result, Store};
 use crate::domain::VisitorId;
 
@@ -10,9 +11,7 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn count_samples(&self) -> Result<i64> {
-        Ok(sqlx::query_scalar("SELECT COUNT(*) FROM conversation WHERE demo")
-            .fetch_one(&mut *self.readers.get().await?)
-            .await?)
+        self.database.read().await?.query(sql!("SELECT COUNT(*) FROM conversation WHERE demo")).scalar().await
     }
 
     /// Removes every sample conversation, its visitors and the sample colleagues.
@@ -20,26 +19,23 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn remove_samples(&self) -> Result<()> {
-        self.writer
-            .write(|connection| {
+        self.database
+            .write(|mut connection| {
                 Box::pin(async move {
-                    let visitors: Vec<VisitorId> = sqlx::query_scalar("SELECT visitor_id FROM conversation WHERE demo")
-                        .fetch_all(&mut *connection)
-                        .await?;
-                    for statement in [
-                        "DELETE FROM event_search WHERE conversation_id IN (SELECT id FROM conversation WHERE demo)",
-                        "DELETE FROM conversation WHERE demo",
-                        "DELETE FROM agent WHERE demo AND NOT EXISTS
+                    let visitors: Vec<VisitorId> =
+                        connection.query(sql!("SELECT visitor_id FROM conversation WHERE demo")).scalars().await?;
+                    connection.query(UNINDEX_SAMPLES).execute().await?;
+                    connection.query(sql!("DELETE FROM conversation WHERE demo")).execute().await?;
+                    connection
+                        .query(sql!(
+                            "DELETE FROM agent WHERE demo AND NOT EXISTS
                             (SELECT 1 FROM conversation c WHERE c.agent_id = agent.id)
-                            AND NOT EXISTS (SELECT 1 FROM handover h WHERE h.agent_id = agent.id)",
-                    ] {
-                        sqlx::query(statement).execute(&mut *connection).await?;
-                    }
+                            AND NOT EXISTS (SELECT 1 FROM handover h WHERE h.agent_id = agent.id)"
+                        ))
+                        .execute()
+                        .await?;
                     for visitor in visitors {
-                        sqlx::query("DELETE FROM visitor WHERE id = $1")
-                            .bind(visitor)
-                            .execute(&mut *connection)
-                            .await?;
+                        connection.query(sql!("DELETE FROM visitor WHERE id = $1")).bind(visitor).execute().await?;
                     }
                     Ok(())
                 })
@@ -52,9 +48,12 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn is_sampled(&self) -> Result<bool> {
-        Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'sample_day')")
-            .fetch_one(&mut *self.readers.get().await?)
-            .await?)
+        self.database
+            .read()
+            .await?
+            .query(sql!("SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'sample_day')"))
+            .scalar()
+            .await
     }
 
     /// Remembers that the sample day was written, so that removing it is final.
@@ -62,14 +61,15 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn mark_sampled(&self) -> Result<()> {
-        self.writer
-            .write(|connection| {
+        self.database
+            .write(|mut connection| {
                 Box::pin(async move {
-                    sqlx::query(
-                        "INSERT INTO meta (key, value) VALUES ('sample_day', 'made') ON CONFLICT (key) DO NOTHING",
-                    )
-                    .execute(connection)
-                    .await?;
+                    connection
+                        .query(sql!(
+                            "INSERT INTO meta (key, value) VALUES ('sample_day', 'made') ON CONFLICT (key) DO NOTHING"
+                        ))
+                        .execute()
+                        .await?;
                     Ok(())
                 })
             })

@@ -1,14 +1,15 @@
 //! Writing to and reading from the log.
 
+use super::database::Connection;
+use super::sql::{OWNER, Sql, sql};
 use super::{Error, Result, Store};
 use crate::domain::{AgentId, Author, ConversationId, Event, EventKind, State, Timestamp, Visibility};
 use serde_json::Value;
-use sqlx::SqliteConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 /// Most events that one read returns; a reader that got this many asks again.
-pub(super) const PAGE: i64 = 200;
+pub const PAGE: i64 = 200;
 
 /// What is to be appended.
 #[derive(Clone, Debug)]
@@ -78,6 +79,14 @@ pub struct Appended {
     pub repeated: bool,
 }
 
+/// Who is owed an answer by the bot. The states are left out one by one, as no index is to be sought by those that stay:
+/// most conversations have them. Samples are answered by whoever writes them, at their own times.
+pub(super) const UNANSWERED: Sql = sql!(
+    "SELECT id FROM conversation
+     WHERE owed_since < $1 AND state NOT IN ('queued', 'assigned', 'closed') AND NOT demo
+     ORDER BY owed_since LIMIT 100"
+);
+
 impl Store {
     /// Appends one event durably. The same client id with the same content returns the first
     /// event's place.
@@ -88,21 +97,21 @@ impl Store {
     pub async fn append(&self, conversation: ConversationId, guard: Guard, event: NewEvent) -> Result<Appended> {
         if event.author == Author::Agent && event.kind == EventKind::Message {
             return self
-                .writer
-                .write(move |connection| {
+                .database
+                .write(move |mut connection| {
                     Box::pin(async move {
-                        let appended = insert_event(connection, conversation, guard, &event).await?;
+                        let appended = insert_event(&mut connection, conversation, guard, &event).await?;
                         if !appended.repeated {
-                            mark_answered(connection, conversation, event.at).await?;
+                            mark_answered(&mut connection, conversation, event.at).await?;
                         }
                         Ok(appended)
                     })
                 })
                 .await;
         }
-        self.writer
-            .write_single(move |connection| {
-                Box::pin(async move { insert_event(connection, conversation, guard, &event).await })
+        self.database
+            .write_single(move |mut connection| {
+                Box::pin(async move { insert_event(&mut connection, conversation, guard, &event).await })
             })
             .await
     }
@@ -112,15 +121,32 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn events_after(&self, conversation: ConversationId, seq: i64) -> Result<Vec<Event>> {
-        Ok(sqlx::query_as(
-            "SELECT conversation_id, seq, at, kind, visibility, author, author_name, client_id, text, data
-             FROM event WHERE conversation_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
-        )
-        .bind(conversation)
-        .bind(seq)
-        .bind(PAGE)
-        .fetch_all(&mut *self.readers.get().await?)
-        .await?)
+        self.database
+            .read()
+            .await?
+            .query(sql!(
+                "SELECT conversation_id, seq, at, kind, visibility, author, author_name, client_id, text, data
+             FROM event WHERE conversation_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"
+            ))
+            .bind(conversation)
+            .bind(seq)
+            .bind(PAGE)
+            .fetch_all()
+            .await
+    }
+
+    /// The newest sequence number; none if there is no such conversation.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn last_seq(&self, conversation: ConversationId) -> Result<Option<i64>> {
+        self.database
+            .read()
+            .await?
+            .query(sql!("SELECT last_seq FROM conversation WHERE id = $1"))
+            .bind(conversation)
+            .scalar_optional()
+            .await
     }
 
     /// One event.
@@ -128,32 +154,27 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn event(&self, conversation: ConversationId, seq: i64) -> Result<Option<Event>> {
-        Ok(sqlx::query_as(
-            "SELECT conversation_id, seq, at, kind, visibility, author, author_name, client_id, text, data
-             FROM event WHERE conversation_id = $1 AND seq = $2",
-        )
-        .bind(conversation)
-        .bind(seq)
-        .fetch_optional(&mut *self.readers.get().await?)
-        .await?)
+        self.database
+            .read()
+            .await?
+            .query(sql!(
+                "SELECT conversation_id, seq, at, kind, visibility, author, author_name, client_id, text, data
+             FROM event WHERE conversation_id = $1 AND seq = $2"
+            ))
+            .bind(conversation)
+            .bind(seq)
+            .fetch_optional()
+            .await
     }
 
     /// Conversations in which the bot owes an answer to a customer event older than `before`: what a
-    /// crash between the durable message and its answer leaves behind.
+    /// crash between the durable message and its answer leaves behind. At most 100, those owed longest first; what
+    /// it costs does not depend on what is stored.
     ///
     /// # Errors
     /// If the database fails.
     pub async fn unanswered(&self, before: Timestamp) -> Result<Vec<ConversationId>> {
-        Ok(sqlx::query_scalar(
-            "SELECT DISTINCT e.conversation_id FROM event e JOIN conversation c ON c.id = e.conversation_id
-             WHERE c.state IN ('bot', 'offered') AND e.author = 'customer'
-               AND e.kind IN ('message', 'human_request') AND e.at < $1
-               AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.conversation_id = e.conversation_id AND t.seq = e.seq)
-             LIMIT 100",
-        )
-        .bind(before)
-        .fetch_all(&mut *self.readers.get().await?)
-        .await?)
+        self.database.read().await?.query(UNANSWERED).bind(before).scalars().await
     }
 
     /// Remembers how far the customer has read. Not an event: it may be lost.
@@ -161,17 +182,18 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn mark_read(&self, conversation: ConversationId, seq: i64) -> Result<()> {
-        self.writer
-            .write_single(move |connection| {
+        self.database
+            .write_single(move |mut connection| {
                 Box::pin(async move {
-                    sqlx::query(
-                        "UPDATE conversation SET customer_read = $2
-                         WHERE id = $1 AND customer_read < $2 AND $2 <= last_seq",
-                    )
-                    .bind(conversation)
-                    .bind(seq)
-                    .execute(connection)
-                    .await?;
+                    connection
+                        .query(sql!(
+                            "UPDATE conversation SET customer_read = $2
+                         WHERE id = $1 AND customer_read < $2 AND $2 <= last_seq"
+                        ))
+                        .bind(conversation)
+                        .bind(seq)
+                        .execute()
+                        .await?;
                     Ok(())
                 })
             })
@@ -179,32 +201,29 @@ impl Store {
     }
 }
 
-/// The owner, read inside the transaction that is about to write.
+/// The owner, read and locked inside the transaction that is about to write.
 pub(super) async fn owner(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection<'_>,
     conversation: ConversationId,
 ) -> Result<(State, Option<AgentId>)> {
-    sqlx::query_as("SELECT state, agent_id FROM conversation WHERE id = $1")
-        .bind(conversation)
-        .fetch_optional(connection)
-        .await?
-        .ok_or(Error::NotFound)
+    connection.query(OWNER).bind(conversation).fetch_optional().await?.ok_or(Error::NotFound)
 }
 
 async fn find_repeated(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection<'_>,
     conversation: ConversationId,
     event: &NewEvent,
 ) -> Result<Option<Appended>> {
     let Some(client_id) = event.client_id else { return Ok(None) };
-    let first: Option<Written> = sqlx::query_as(
-        "SELECT seq, at, kind, author, author_id, text, data FROM event
-         WHERE conversation_id = $1 AND client_id = $2",
-    )
-    .bind(conversation)
-    .bind(client_id)
-    .fetch_optional(connection)
-    .await?;
+    let first: Option<Written> = connection
+        .query(sql!(
+            "SELECT seq, at, kind, author, author_id, text, data FROM event
+         WHERE conversation_id = $1 AND client_id = $2"
+        ))
+        .bind(conversation)
+        .bind(client_id)
+        .fetch_optional()
+        .await?;
     let Some(first) = first else { return Ok(None) };
     let same = first.kind == event.kind
         && first.author == event.author
@@ -227,14 +246,16 @@ struct Written {
     data: Option<Value>,
 }
 
+/// In PostgreSQL the row is locked, and read again if somebody else was writing it.
 macro_rules! insert_when {
     ($condition:literal) => {
-        concat!(
+        sql!(
             "INSERT INTO event (conversation_id, seq, at, kind, visibility, author, author_id, author_name,
                                 client_id, in_reply_to, text, data)
              SELECT c.id, c.last_seq + 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
              FROM conversation c WHERE c.id = $1 AND ",
             $condition,
+            ["" | " FOR NO KEY UPDATE OF c"],
             " ON CONFLICT (conversation_id, client_id) WHERE client_id IS NOT NULL DO NOTHING RETURNING seq"
         )
     };
@@ -244,7 +265,7 @@ macro_rules! insert_when {
 /// written under the same client id. One statement, since each is a way to another thread and back;
 /// the schema's triggers count the event and index its text. Only a refusal takes more, to say why.
 pub(super) async fn insert_event(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection<'_>,
     conversation: ConversationId,
     guard: Guard,
     event: &NewEvent,
@@ -255,7 +276,8 @@ pub(super) async fn insert_event(
         Guard::Unassigned => insert_when!("c.state NOT IN ('assigned', 'closed')"),
         Guard::OwnedBy(_) => insert_when!("c.state = 'assigned' AND c.agent_id = $12"),
     };
-    let mut query = sqlx::query_scalar(statement)
+    let mut query = connection
+        .query(statement)
         .bind(conversation)
         .bind(event.at)
         .bind(event.kind)
@@ -270,7 +292,7 @@ pub(super) async fn insert_event(
     if let Guard::OwnedBy(agent) = guard {
         query = query.bind(agent);
     }
-    let seq: Option<i64> = query.fetch_optional(&mut *connection).await?;
+    let seq: Option<i64> = query.scalar_optional().await?;
     match seq {
         Some(seq) => Ok(Appended { seq, at: event.at, repeated: false }),
         None => explain(connection, conversation, guard, event).await,
@@ -279,7 +301,7 @@ pub(super) async fn insert_event(
 
 /// Why nothing was written.
 async fn explain(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection<'_>,
     conversation: ConversationId,
     guard: Guard,
     event: &NewEvent,
@@ -295,14 +317,15 @@ async fn explain(
 }
 
 /// The first answer of a person ends the wait that the figures report.
-async fn mark_answered(connection: &mut SqliteConnection, conversation: ConversationId, at: Timestamp) -> Result<()> {
-    sqlx::query(
-        "UPDATE handover SET answered_at = $2
-         WHERE conversation_id = $1 AND answered_at IS NULL AND claimed_at IS NOT NULL",
-    )
-    .bind(conversation)
-    .bind(at)
-    .execute(connection)
-    .await?;
+async fn mark_answered(connection: &mut Connection<'_>, conversation: ConversationId, at: Timestamp) -> Result<()> {
+    connection
+        .query(sql!(
+            "UPDATE handover SET answered_at = $2
+         WHERE conversation_id = $1 AND answered_at IS NULL AND claimed_at IS NOT NULL"
+        ))
+        .bind(conversation)
+        .bind(at)
+        .execute()
+        .await?;
     Ok(())
 }

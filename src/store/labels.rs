@@ -1,5 +1,6 @@
 //! What staff say about the bot's decisions.
 
+use super::sql::{LOCK_CONVERSATION, sql};
 use super::{Error, Result, Store};
 use crate::domain::{AgentId, ConversationId, Timestamp};
 
@@ -17,37 +18,42 @@ impl Store {
         agent: AgentId,
         at: Timestamp,
     ) -> Result<()> {
-        self.writer
-            .write(move |connection| {
+        self.database
+            .write(move |mut connection| {
                 Box::pin(async move {
-                    let known: Option<i64> =
-                        sqlx::query_scalar("SELECT seq FROM turn WHERE conversation_id = $1 AND seq = $2")
-                            .bind(conversation)
-                            .bind(seq)
-                            .fetch_optional(&mut *connection)
-                            .await?;
+                    connection.query(LOCK_CONVERSATION).bind(conversation).execute().await?;
+                    let known: Option<i64> = connection
+                        .query(sql!("SELECT seq FROM turn WHERE conversation_id = $1 AND seq = $2"))
+                        .bind(conversation)
+                        .bind(seq)
+                        .scalar_optional()
+                        .await?;
                     if known.is_none() {
                         return Err(Error::NotFound);
                     }
                     // Needed at one turn and not needed at all cannot both hold.
-                    sqlx::query("DELETE FROM handover_label WHERE conversation_id = $1 AND (needed <> $2 OR NOT $2)")
+                    connection
+                        .query(sql!(
+                            "DELETE FROM handover_label WHERE conversation_id = $1 AND (needed <> $2 OR NOT $2)"
+                        ))
                         .bind(conversation)
                         .bind(needed)
-                        .execute(&mut *connection)
+                        .execute()
                         .await?;
-                    sqlx::query(
-                        "INSERT INTO handover_label (conversation_id, seq, needed, agent_id, at)
+                    connection
+                        .query(sql!(
+                            "INSERT INTO handover_label (conversation_id, seq, needed, agent_id, at)
                          VALUES ($1, $2, $3, $4, $5)
                          ON CONFLICT (conversation_id, seq) DO UPDATE SET
-                            needed = excluded.needed, agent_id = excluded.agent_id, at = excluded.at",
-                    )
-                    .bind(conversation)
-                    .bind(seq)
-                    .bind(needed)
-                    .bind(agent)
-                    .bind(at)
-                    .execute(connection)
-                    .await?;
+                            needed = excluded.needed, agent_id = excluded.agent_id, at = excluded.at"
+                        ))
+                        .bind(conversation)
+                        .bind(seq)
+                        .bind(needed)
+                        .bind(agent)
+                        .bind(at)
+                        .execute()
+                        .await?;
                     Ok(())
                 })
             })

@@ -1,15 +1,17 @@
 //! What has to leave the server for certain. It is written in the transaction of what causes it; a background
 //! task delivers it, at least once.
 
+use super::database::Connection;
+use super::sql::sql;
 use super::{Result, Store};
+use crate::domain::column::text_column;
 use crate::domain::{ConversationId, Timestamp};
 use serde_json::Value;
-use sqlx::SqliteConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 /// By which way something leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Encode, sqlx::Decode)]
 #[sqlx(rename_all = "snake_case")]
 pub enum OutboxKind {
     /// An HTTP request.
@@ -17,6 +19,19 @@ pub enum OutboxKind {
     /// A mail.
     Mail,
 }
+
+impl OutboxKind {
+    /// Its name in figures.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Mail => "mail",
+        }
+    }
+}
+
+text_column!(OutboxKind);
 
 /// Something to deliver.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +60,8 @@ pub struct Delivery {
     pub attempts: i64,
     /// When it was written.
     pub created_at: Timestamp,
+    /// How often it was taken up: the number under which its end is noted.
+    pub claim: i64,
 }
 
 /// What became of an attempt.
@@ -54,82 +71,47 @@ pub enum Attempt {
     Delivered(Timestamp),
     /// It failed and is tried again then.
     Again(Timestamp),
+    /// It was cut off, which is no failure, and is tried again then.
+    PutBack(Timestamp),
     /// It failed for good.
     GivenUp,
 }
 
 impl Store {
-    /// What is due at `now`, the oldest first, at most `most`.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn due_deliveries(&self, now: Timestamp, most: u32) -> Result<Vec<Delivery>> {
-        Ok(sqlx::query_as(
-            "SELECT id, kind, conversation_id, payload, attempts, created_at FROM outbox
-             WHERE next_at <= $1 ORDER BY next_at, id LIMIT $2",
-        )
-        .bind(now)
-        .bind(most)
-        .fetch_all(&mut *self.readers.get().await?)
-        .await?)
-    }
-
     /// When the next delivery is due; none if nothing waits.
     ///
     /// # Errors
     /// If the database fails.
     pub async fn next_delivery(&self) -> Result<Option<Timestamp>> {
-        Ok(sqlx::query_scalar("SELECT MIN(next_at) FROM outbox WHERE next_at IS NOT NULL")
-            .fetch_one(&mut *self.readers.get().await?)
-            .await?)
-    }
-
-    /// Notes how an attempt ended.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn settle_delivery(&self, id: Uuid, attempt: Attempt) -> Result<()> {
-        let (failed, next_at, done_at) = match attempt {
-            Attempt::Delivered(at) => (0, None, Some(at)),
-            Attempt::Again(at) => (1, Some(at), None),
-            Attempt::GivenUp => (1, None, None),
-        };
-        self.writer
-            .write_single(move |connection| {
-                Box::pin(async move {
-                    sqlx::query("UPDATE outbox SET attempts = attempts + $2, next_at = $3, done_at = $4 WHERE id = $1")
-                        .bind(id)
-                        .bind(failed)
-                        .bind(next_at)
-                        .bind(done_at)
-                        .execute(connection)
-                        .await?;
-                    Ok(())
-                })
-            })
+        self.database
+            .read()
+            .await?
+            .query(sql!("SELECT MIN(next_at) FROM outbox WHERE next_at IS NOT NULL"))
+            .scalar()
             .await
     }
 }
 
 /// Writes what is to be delivered, due at once.
 pub(super) async fn insert_deliveries(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection<'_>,
     conversation: ConversationId,
     deliveries: &[NewDelivery],
     at: Timestamp,
 ) -> Result<()> {
     for one in deliveries {
-        sqlx::query(
-            "INSERT INTO outbox (id, kind, conversation_id, payload, created_at, next_at)
-             VALUES ($1, $2, $3, $4, $5, $5)",
-        )
-        .bind(one.id)
-        .bind(one.kind)
-        .bind(conversation)
-        .bind(Json(&one.payload))
-        .bind(at)
-        .execute(&mut *connection)
-        .await?;
+        connection
+            .query(sql!(
+                "INSERT INTO outbox (id, kind, conversation_id, payload, created_at, next_at)
+             VALUES ($1, $2, $3, $4, $5, $5)"
+            ))
+            .bind(one.id)
+            .bind(one.kind)
+            .bind(conversation)
+            .bind(Json(&one.payload))
+            .bind(at)
+            .execute()
+            .await?;
     }
     Ok(())
 }

@@ -1,12 +1,14 @@
 //! Changes of owner by people: claim, give back, transfer, close. The rule that a conversation has
 //! one owner is held here, inside the transaction.
 
+use super::database::Connection;
 use super::events::{Guard, NewEvent, insert_event, owner};
 use super::handovers::{NewHandover, begin_handover};
+use super::sql::sql;
 use super::{Appended, Error, Result, Store};
 use crate::domain::{AgentId, Author, ConversationId, EventKind, State, Timestamp};
 use serde_json::{Map, Value, json};
-use sqlx::SqliteConnection;
+use sqlx::types::Json;
 
 /// A change of owner.
 #[derive(Clone, Debug)]
@@ -65,14 +67,16 @@ impl Store {
         text: Option<String>,
         at: Timestamp,
     ) -> Result<Appended> {
-        self.writer
-            .write(move |connection| Box::pin(async move { apply(connection, conversation, change, text, at).await }))
+        self.database
+            .write(move |mut connection| {
+                Box::pin(async move { apply(&mut connection, conversation, change, text, at).await })
+            })
             .await
     }
 }
 
 async fn apply(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection<'_>,
     conversation: ConversationId,
     change: Change,
     text: Option<String>,
@@ -128,9 +132,10 @@ async fn apply(
             claim_handover(connection, conversation, agent, at).await?;
         }
         Change::Release { handover, .. } => {
-            let reason: Option<String> = sqlx::query_scalar("SELECT reason FROM conversation WHERE id = $1")
+            let reason: Option<String> = connection
+                .query(sql!("SELECT reason FROM conversation WHERE id = $1"))
                 .bind(conversation)
-                .fetch_one(&mut *connection)
+                .scalar()
                 .await?;
             let reason = reason.as_deref().unwrap_or("agent");
             begin_handover(connection, conversation, appended.seq, reason, at, &handover).await?;
@@ -143,53 +148,58 @@ async fn apply(
 
 /// Writes the owner; entering the queue keeps an earlier place in it.
 pub(super) async fn set_owner(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection<'_>,
     conversation: ConversationId,
     state: State,
     agent: Option<AgentId>,
     at: Timestamp,
 ) -> Result<()> {
-    sqlx::query(
-        "UPDATE conversation SET state = $2, agent_id = $3,
+    connection
+        .query(sql!(
+            "UPDATE conversation SET state = $2, agent_id = $3,
             queued_at = CASE WHEN $2 = 'queued' THEN COALESCE(queued_at, $4)
                              WHEN $2 = 'bot' THEN NULL ELSE queued_at END,
             closed_at = CASE WHEN $2 = 'closed' THEN $4 ELSE closed_at END
-         WHERE id = $1",
-    )
-    .bind(conversation)
-    .bind(state)
-    .bind(agent)
-    .bind(at)
-    .execute(connection)
-    .await?;
+         WHERE id = $1"
+        ))
+        .bind(conversation)
+        .bind(state)
+        .bind(agent)
+        .bind(at)
+        .execute()
+        .await?;
     Ok(())
 }
 
 async fn claim_handover(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection<'_>,
     conversation: ConversationId,
     agent: AgentId,
     at: Timestamp,
 ) -> Result<()> {
-    sqlx::query("UPDATE handover SET claimed_at = $2, agent_id = $3 WHERE conversation_id = $1 AND claimed_at IS NULL")
+    connection
+        .query(sql!(
+            "UPDATE handover SET claimed_at = $2, agent_id = $3 WHERE conversation_id = $1 AND claimed_at IS NULL"
+        ))
         .bind(conversation)
         .bind(at)
         .bind(agent)
-        .execute(connection)
+        .execute()
         .await?;
     Ok(())
 }
 
 /// Writes the bot's memory of the dialogue.
 pub(super) async fn save_dialogue(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection<'_>,
     conversation: ConversationId,
     dialogue: &Value,
 ) -> Result<()> {
-    sqlx::query("UPDATE conversation SET dialogue = $2 WHERE id = $1")
+    connection
+        .query(sql!("UPDATE conversation SET dialogue = $2 WHERE id = $1"))
         .bind(conversation)
-        .bind(dialogue.to_string())
-        .execute(connection)
+        .bind(Json(dialogue))
+        .execute()
         .await?;
     Ok(())
 }

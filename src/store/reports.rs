@@ -1,6 +1,7 @@
 //! Figures for managers, computed from the log by UTC day.
 
 use super::events::{Guard, insert_event};
+use super::sql::sql;
 use super::{Appended, NewEvent, Result, Store};
 use crate::domain::{ConversationId, Timestamp};
 
@@ -56,29 +57,40 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn figures(&self, from: Timestamp, to: Timestamp) -> Result<Figures> {
-        let (conversations, handed_over, offered): (i64, i64, i64) = sqlx::query_as(
-            "SELECT COUNT(*),
+        let (conversations, handed_over, offered): (i64, i64, i64) = self
+            .database
+            .read()
+            .await?
+            .query(sql!(
+                "SELECT COUNT(*),
                 COUNT(CASE WHEN EXISTS (SELECT 1 FROM handover h WHERE h.conversation_id = c.id) THEN 1 END),
                 COUNT(CASE WHEN EXISTS (SELECT 1 FROM turn t WHERE t.conversation_id = c.id AND t.action = 'offer')
                       THEN 1 END)
-             FROM conversation c WHERE c.customer_turns > 0 AND c.created_at >= $1 AND c.created_at < $2",
-        )
-        .bind(from)
-        .bind(to)
-        .fetch_one(&mut *self.readers.get().await?)
-        .await?;
-        let open_now: i64 =
-            sqlx::query_scalar("SELECT COUNT(*) FROM conversation WHERE customer_turns > 0 AND state <> 'closed'")
-                .fetch_one(&mut *self.readers.get().await?)
-                .await?;
-        let scores: Vec<(i64, i64)> = sqlx::query_as(
-            "SELECT r.score, COUNT(*) FROM rating r JOIN conversation c ON c.id = r.conversation_id
-             WHERE r.kind = 'csat' AND c.created_at >= $1 AND c.created_at < $2 GROUP BY r.score",
-        )
-        .bind(from)
-        .bind(to)
-        .fetch_all(&mut *self.readers.get().await?)
-        .await?;
+             FROM conversation c WHERE c.customer_turns > 0 AND c.created_at >= $1 AND c.created_at < $2"
+            ))
+            .bind(from)
+            .bind(to)
+            .fetch_one()
+            .await?;
+        let open_now: i64 = self
+            .database
+            .read()
+            .await?
+            .query(sql!("SELECT COUNT(*) FROM conversation WHERE customer_turns > 0 AND state IN ('bot', 'offered', 'queued', 'assigned')"))
+            .scalar()
+            .await?;
+        let scores: Vec<(i64, i64)> = self
+            .database
+            .read()
+            .await?
+            .query(sql!(
+                "SELECT r.score, COUNT(*) FROM rating r JOIN conversation c ON c.id = r.conversation_id
+             WHERE r.kind = 'csat' AND c.created_at >= $1 AND c.created_at < $2 GROUP BY r.score"
+            ))
+            .bind(from)
+            .bind(to)
+            .fetch_all()
+            .await?;
         let mut csat = [0; 5];
         for (score, count) in scores {
             if let Some(slot) = usize::try_from(score - 1).ok().and_then(|index| csat.get_mut(index)) {
@@ -100,54 +112,66 @@ impl Store {
     }
 
     async fn bot_responses(&self, from: Timestamp, to: Timestamp) -> Result<Vec<i64>> {
-        Ok(sqlx::query_scalar(
-            "SELECT answer.at - asked.at FROM conversation c
+        self.database
+            .read()
+            .await?
+            .query(sql!(
+                "SELECT answer.at - asked.at FROM conversation c
              JOIN event asked ON asked.conversation_id = c.id AND asked.seq =
                 (SELECT MIN(seq) FROM event WHERE conversation_id = c.id AND author = 'customer' AND kind = 'message')
              JOIN event answer ON answer.conversation_id = c.id AND answer.in_reply_to = asked.seq
-             WHERE c.created_at >= $1 AND c.created_at < $2",
-        )
-        .bind(from)
-        .bind(to)
-        .fetch_all(&mut *self.readers.get().await?)
-        .await?)
+             WHERE c.created_at >= $1 AND c.created_at < $2"
+            ))
+            .bind(from)
+            .bind(to)
+            .scalars()
+            .await
     }
 
     async fn person_responses(&self, from: Timestamp, to: Timestamp) -> Result<Vec<i64>> {
-        Ok(sqlx::query_scalar(
-            "SELECT h.answered_at - h.queued_at FROM handover h JOIN conversation c ON c.id = h.conversation_id
-             WHERE h.answered_at IS NOT NULL AND c.created_at >= $1 AND c.created_at < $2",
-        )
-        .bind(from)
-        .bind(to)
-        .fetch_all(&mut *self.readers.get().await?)
-        .await?)
+        self.database
+            .read()
+            .await?
+            .query(sql!(
+                "SELECT h.answered_at - h.queued_at FROM handover h JOIN conversation c ON c.id = h.conversation_id
+             WHERE h.answered_at IS NOT NULL AND c.created_at >= $1 AND c.created_at < $2"
+            ))
+            .bind(from)
+            .bind(to)
+            .scalars()
+            .await
     }
 
     async fn reason_counts(&self, from: Timestamp, to: Timestamp) -> Result<Vec<ReasonCount>> {
-        Ok(sqlx::query_as(
-            "SELECT h.reason AS code, COUNT(*) AS count FROM handover h
+        self.database
+            .read()
+            .await?
+            .query(sql!(
+                "SELECT h.reason AS code, COUNT(*) AS count FROM handover h
              JOIN conversation c ON c.id = h.conversation_id
-             WHERE c.created_at >= $1 AND c.created_at < $2 GROUP BY h.reason ORDER BY 2 DESC, 1",
-        )
-        .bind(from)
-        .bind(to)
-        .fetch_all(&mut *self.readers.get().await?)
-        .await?)
+             WHERE c.created_at >= $1 AND c.created_at < $2 GROUP BY h.reason ORDER BY 2 DESC, 1"
+            ))
+            .bind(from)
+            .bind(to)
+            .fetch_all()
+            .await
     }
 
     async fn day_counts(&self, from: Timestamp, to: Timestamp) -> Result<Vec<DayCount>> {
-        Ok(sqlx::query_as(
-            "SELECT c.created_at / 86400000 AS day, COUNT(*) AS conversations,
+        self.database
+            .read()
+            .await?
+            .query(sql!(
+                "SELECT c.created_at / 86400000 AS day, COUNT(*) AS conversations,
                 COUNT(CASE WHEN EXISTS (SELECT 1 FROM handover h WHERE h.conversation_id = c.id) THEN 1 END)
                     AS handed_over
              FROM conversation c WHERE c.customer_turns > 0 AND c.created_at >= $1 AND c.created_at < $2
-             GROUP BY 1 ORDER BY 1",
-        )
-        .bind(from)
-        .bind(to)
-        .fetch_all(&mut *self.readers.get().await?)
-        .await?)
+             GROUP BY 1 ORDER BY 1"
+            ))
+            .bind(from)
+            .bind(to)
+            .fetch_all()
+            .await
     }
 
     /// Stores a survey answer with its event. A second answer of the same kind replaces the first.
@@ -163,24 +187,25 @@ impl Store {
         comment: Option<String>,
         event: NewEvent,
     ) -> Result<Appended> {
-        self.writer
-            .write(move |connection| {
+        self.database
+            .write(move |mut connection| {
                 Box::pin(async move {
-                    let appended = insert_event(connection, conversation, Guard::Exists, &event).await?;
+                    let appended = insert_event(&mut connection, conversation, Guard::Exists, &event).await?;
                     if appended.repeated {
                         return Ok(appended);
                     }
-                    sqlx::query(
-                        "INSERT INTO rating (conversation_id, kind, score, comment, at) VALUES ($1, $2, $3, $4, $5)
-                         ON CONFLICT (conversation_id, kind) DO UPDATE SET score = $3, comment = $4, at = $5",
-                    )
-                    .bind(conversation)
-                    .bind(kind)
-                    .bind(score)
-                    .bind(comment)
-                    .bind(event.at)
-                    .execute(connection)
-                    .await?;
+                    connection
+                        .query(sql!(
+                            "INSERT INTO rating (conversation_id, kind, score, comment, at) VALUES ($1, $2, $3, $4, $5)
+                         ON CONFLICT (conversation_id, kind) DO UPDATE SET score = $3, comment = $4, at = $5"
+                        ))
+                        .bind(conversation)
+                        .bind(kind)
+                        .bind(score)
+                        .bind(comment)
+                        .bind(event.at)
+                        .execute()
+                        .await?;
                     Ok(appended)
                 })
             })

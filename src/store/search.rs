@@ -1,9 +1,13 @@
-//! The transcript list and full-text search. SQLite's FTS5 is the part that PostgreSQL will say
-//! differently, so it stands alone in this file; a trigger adds each text to the index.
+//! The transcript list and full-text search. How words are looked up is what the two databases say most differently:
+//! SQLite has an FTS5 table, which a trigger fills; PostgreSQL has an index on the event.
 
+use super::snippet::{search_words, snippet};
+use super::sql::sql;
 use super::visitors::read;
 use super::{Result, Store};
 use crate::domain::{ConversationId, Mood, State, Timestamp, VisitorId};
+use serde_json::Value;
+use sqlx::types::Json;
 
 /// Marks around a hit in a snippet; control characters cannot come from a message, where they are
 /// removed on the way in.
@@ -38,7 +42,7 @@ pub struct TranscriptRow {
     /// The business vouched for who that is.
     pub verified: bool,
     /// What it said about them (JSON).
-    pub(super) profile: Option<String>,
+    pub(super) profile: Option<Json<Value>>,
     /// Owner.
     pub state: State,
     /// The person who has or last had it.
@@ -71,13 +75,13 @@ impl TranscriptRow {
     /// What the business calls the customer.
     #[must_use]
     pub fn customer_name(&self) -> Option<String> {
-        read(self.profile.as_deref())?.name
+        read(self.profile.as_ref())?.name
     }
 }
 
 macro_rules! transcript_query {
-    ($snippet:literal, $with:literal, $join:literal) => {
-        concat!(
+    ($with:tt, $snippet:literal, $join:literal) => {
+        sql!(
             $with,
             "SELECT c.id, c.visitor_id, v.external_id IS NOT NULL AS verified, v.profile, c.state, c.created_at, c.updated_at, c.closed_at,
                 c.customer_turns AS turns, c.reason, c.demo,
@@ -101,7 +105,7 @@ macro_rules! transcript_query {
                      (SELECT mood FROM turn t WHERE t.conversation_id = c.id
                        ORDER BY CASE t.mood WHEN 'frustrated' THEN 0 WHEN 'negative' THEN 1
                     WHEN 'neutral' THEN 2 ELSE 3 END LIMIT 1) = $3)
-                AND (CAST($4 AS INTEGER) IS NULL OR c.updated_at < $4 OR (c.updated_at = $4 AND c.id < $5))
+                AND (CAST($4 AS BIGINT) IS NULL OR c.updated_at < $4 OR (c.updated_at = $4 AND c.id < $5))
               ORDER BY c.updated_at DESC, c.id DESC LIMIT $6"
         )
     };
@@ -113,53 +117,39 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn transcripts(&self, filter: &TranscriptFilter) -> Result<Vec<TranscriptRow>> {
-        let words = filter.query.as_deref().and_then(match_expression);
+        let words = filter.query.as_deref().and_then(search_words);
         let statement = if words.is_some() {
             transcript_query!(
-                "(SELECT snippet(event_search, 0, char(2), char(3), '…', 14) FROM event_search
-                   WHERE event_search MATCH $7 AND rowid = hit.first)",
-                "WITH hit AS MATERIALIZED (SELECT conversation_id, MIN(rowid) AS first FROM event_search
-                   WHERE event_search MATCH $7 GROUP BY conversation_id) ",
+                ["WITH hit AS MATERIALIZED (SELECT conversation_id, MIN(seq) AS first FROM event_search
+                   WHERE event_search MATCH '\"' || replace($7, ' ', '\" \"') || '\"*' GROUP BY conversation_id) "
+                    | "WITH hit AS MATERIALIZED (SELECT conversation_id, MIN(seq) AS first FROM event
+                   WHERE text IS NOT NULL AND to_tsvector('simple', search_words(text))
+                      @@ to_tsquery('simple', replace(NULLIF(search_words($7), ''), ' ', ' & ') || ':*')
+                   GROUP BY conversation_id) "],
+                "(SELECT e.text FROM event e WHERE e.conversation_id = c.id AND e.seq = hit.first)",
                 "JOIN hit ON hit.conversation_id = c.id"
             )
         } else {
-            transcript_query!("NULL", "", "")
+            transcript_query!("", "NULL", "")
         };
-        let mut query = sqlx::query_as(statement)
+        let mut reader = self.database.read().await?;
+        let mut query = reader
+            .query(statement)
             .bind(filter.state)
             .bind(&filter.reason)
             .bind(filter.mood)
             .bind(filter.before.map(|(at, _)| at))
             .bind(filter.before.map(|(_, id)| id))
             .bind(filter.limit);
-        if let Some(words) = words {
+        if let Some(words) = &words {
             query = query.bind(words);
         }
-        Ok(query.fetch_all(&mut *self.readers.get().await?).await?)
-    }
-}
-
-/// What a person typed as an FTS5 expression: every word quoted, so that no operator can be
-/// smuggled in, all required, the last one as a beginning.
-fn match_expression(typed: &str) -> Option<String> {
-    let words: Vec<String> = typed
-        .split_whitespace()
-        .map(|word| word.replace(['"', '\0'], ""))
-        .filter(|word| word.chars().any(char::is_alphanumeric))
-        .take(16)
-        .map(|word| format!("\"{word}\""))
-        .collect();
-    (!words.is_empty()).then(|| format!("{}*", words.join(" ")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::match_expression;
-
-    #[test]
-    fn operators_and_quotes_lose_their_meaning() {
-        assert_eq!(match_expression("late parcel").as_deref(), Some("\"late\" \"parcel\"*"));
-        assert_eq!(match_expression("a OR \"b NEAR(").as_deref(), Some("\"a\" \"OR\" \"b\" \"NEAR(\"*"));
-        assert_eq!(match_expression(" \" ** "), None);
+        let mut found: Vec<TranscriptRow> = query.fetch_all().await?;
+        if let Some(words) = words {
+            for row in &mut found {
+                row.snippet = row.snippet.take().map(|text| snippet(&text, &words));
+            }
+        }
+        Ok(found)
     }
 }

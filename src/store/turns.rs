@@ -1,13 +1,14 @@
 //! Customer turns: the reading, the decision and the bot's answer in one transaction.
 
 use super::churn::save_churn;
+use super::database::Connection;
 use super::events::{Guard, NewEvent, insert_event, owner};
 use super::handovers::{NewHandover, begin_handover};
 use super::ownership::{save_dialogue, set_owner};
+use super::sql::{LOCK_CONVERSATION, sql};
 use super::{Error, Result, Store};
 use crate::domain::{Author, ChurnRisk, ConversationId, Event, EventKind, State, Timestamp, TurnRecord, WordWeight};
 use serde_json::{Map, Value, json};
-use sqlx::SqliteConnection;
 use sqlx::types::Json;
 
 /// What the bot says.
@@ -69,7 +70,9 @@ impl Store {
     /// # Errors
     /// `NotFound` if the conversation does not exist.
     pub async fn record_turn(&self, turn: TurnWrite) -> Result<TurnOutcome> {
-        self.writer.write_in_background(move |connection| Box::pin(async move { record(connection, turn).await })).await
+        self.database
+            .write_in_background(move |mut connection| Box::pin(async move { record(&mut connection, turn).await }))
+            .await
     }
 
     /// Adds what the words of a decided turn carried.
@@ -77,16 +80,17 @@ impl Store {
     /// # Errors
     /// `NotFound` if there is no such turn (any more).
     pub async fn record_words(&self, conversation: ConversationId, seq: i64, words: Vec<WordWeight>) -> Result<()> {
-        self.writer
-            .write_in_background(move |connection| {
+        self.database
+            .write_in_background(move |mut connection| {
                 Box::pin(async move {
-                    let written = sqlx::query("UPDATE turn SET words = $3 WHERE conversation_id = $1 AND seq = $2")
+                    let written = connection
+                        .query(sql!("UPDATE turn SET words = $3 WHERE conversation_id = $1 AND seq = $2"))
                         .bind(conversation)
                         .bind(seq)
                         .bind(Json(&words))
-                        .execute(connection)
+                        .execute()
                         .await?;
-                    if written.rows_affected() == 0 { Err(Error::NotFound) } else { Ok(()) }
+                    if written == 0 { Err(Error::NotFound) } else { Ok(()) }
                 })
             })
             .await
@@ -97,43 +101,51 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn turns_after(&self, conversation: ConversationId, seq: i64) -> Result<Vec<TurnRecord>> {
-        Ok(sqlx::query_as(
-            "SELECT conversation_id, seq, at, source, mood, negative, positive, frustration, intent, action,
+        self.database
+            .read()
+            .await?
+            .query(sql!(
+                "SELECT conversation_id, seq, at, source, mood, negative, positive, frustration, intent, action,
                     reasons, trace, words
-             FROM turn WHERE conversation_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
-        )
-        .bind(conversation)
-        .bind(seq)
-        .bind(super::events::PAGE)
-        .fetch_all(&mut *self.readers.get().await?)
-        .await?)
+             FROM turn WHERE conversation_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"
+            ))
+            .bind(conversation)
+            .bind(seq)
+            .bind(super::events::PAGE)
+            .fetch_all()
+            .await
     }
 
-    /// Customer turns of one conversation that nothing was decided about yet, oldest first. A thumbs
-    /// down is one as long as nothing was decided about what came after it.
+    /// Customer turns of one conversation that nothing was decided about yet, oldest first, at most 200. Turns are
+    /// decided in the order of the log, so only what comes after the newest decision is looked at. A thumbs down is
+    /// a turn.
     ///
     /// # Errors
     /// If the database fails.
     pub async fn unread_turns(&self, conversation: ConversationId) -> Result<Vec<Event>> {
-        Ok(sqlx::query_as(
-            "SELECT e.conversation_id, e.seq, e.at, e.kind, e.visibility, e.author, e.author_name, e.client_id,
+        self.database
+            .read()
+            .await?
+            .query(sql!(
+                "SELECT e.conversation_id, e.seq, e.at, e.kind, e.visibility, e.author, e.author_name, e.client_id,
                     e.text, e.data
              FROM event e
              WHERE e.conversation_id = $1 AND e.author = 'customer'
                AND (e.kind IN ('message', 'human_request')
-                    OR (e.kind = 'feedback' AND e.data LIKE '%helpful%false%'
-                        AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.conversation_id = e.conversation_id AND t.seq > e.seq)))
-               AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.conversation_id = e.conversation_id AND t.seq = e.seq)
-             ORDER BY e.seq",
-        )
-        .bind(conversation)
-        .fetch_all(&mut *self.readers.get().await?)
-        .await?)
+                    OR (e.kind = 'feedback' AND CAST(e.data ->> 'helpful' AS TEXT) IN ('false', '0')))
+               AND e.seq > COALESCE((SELECT MAX(t.seq) FROM turn t WHERE t.conversation_id = $1), 0)
+             ORDER BY e.seq LIMIT $2"
+            ))
+            .bind(conversation)
+            .bind(super::events::PAGE)
+            .fetch_all()
+            .await
     }
 }
 
-async fn record(connection: &mut SqliteConnection, turn: TurnWrite) -> Result<TurnOutcome> {
+async fn record(connection: &mut Connection<'_>, turn: TurnWrite) -> Result<TurnOutcome> {
     let id = turn.record.conversation_id;
+    connection.query(LOCK_CONVERSATION).bind(id).execute().await?;
     let Some(state) = insert_turn(connection, &turn.record).await? else {
         // Either there is no such conversation, or there is such a turn.
         owner(connection, id).await?;
@@ -161,7 +173,7 @@ async fn record(connection: &mut SqliteConnection, turn: TurnWrite) -> Result<Tu
 }
 
 async fn change_state(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection<'_>,
     id: ConversationId,
     next: NextState,
     at: Timestamp,
@@ -176,11 +188,12 @@ async fn change_state(
     let appended = insert_event(connection, id, Guard::Exists, &event).await?;
     set_owner(connection, id, next.state, None, at).await?;
     if let Some(reason) = &next.reason {
-        sqlx::query("UPDATE conversation SET reason = $2, priority = $3 WHERE id = $1")
+        connection
+            .query(sql!("UPDATE conversation SET reason = $2, priority = $3 WHERE id = $1"))
             .bind(id)
             .bind(reason)
             .bind(next.priority)
-            .execute(&mut *connection)
+            .execute()
             .await?;
         if next.state == State::Queued {
             begin_handover(connection, id, appended.seq, reason, at, &next.handover).await?;
@@ -191,29 +204,32 @@ async fn change_state(
 
 /// Writes the reading with the decision, or without it if the bot does not own the conversation.
 /// Returns the owner; none if nothing was written.
-async fn insert_turn(connection: &mut SqliteConnection, turn: &TurnRecord) -> Result<Option<State>> {
-    Ok(sqlx::query_scalar(
-        "INSERT INTO turn (conversation_id, seq, at, source, mood, negative, positive, frustration, intent,
+async fn insert_turn(connection: &mut Connection<'_>, turn: &TurnRecord) -> Result<Option<State>> {
+    connection
+        .query(sql!(
+            "INSERT INTO turn (conversation_id, seq, at, source, mood, negative, positive, frustration, intent,
                            action, reasons, trace)
          SELECT c.id, $2, $3, $4, $5, $6, $7, $8, $9,
                 CASE WHEN c.state IN ('bot', 'offered') THEN $10 ELSE 'silent' END,
-                CASE WHEN c.state IN ('bot', 'offered') THEN $11 ELSE '[]' END, $12
+                CASE WHEN c.state IN ('bot', 'offered') THEN $11 ELSE ",
+            ["'[]'" | "'[]'::jsonb"],
+            " END, $12
          FROM conversation c WHERE c.id = $1
          ON CONFLICT (conversation_id, seq) DO NOTHING
-         RETURNING (SELECT state FROM conversation WHERE id = $1)",
-    )
-    .bind(turn.conversation_id)
-    .bind(turn.seq)
-    .bind(turn.at)
-    .bind(turn.source)
-    .bind(turn.mood)
-    .bind(turn.negative)
-    .bind(turn.positive)
-    .bind(turn.frustration)
-    .bind(&turn.intent)
-    .bind(turn.action)
-    .bind(Json(&turn.reasons))
-    .bind(Json(&turn.trace))
-    .fetch_optional(connection)
-    .await?)
+         RETURNING (SELECT state FROM conversation WHERE id = $1)"
+        ))
+        .bind(turn.conversation_id)
+        .bind(turn.seq)
+        .bind(turn.at)
+        .bind(turn.source)
+        .bind(turn.mood)
+        .bind(turn.negative)
+        .bind(turn.positive)
+        .bind(turn.frustration)
+        .bind(&turn.intent)
+        .bind(turn.action)
+        .bind(Json(&turn.reasons))
+        .bind(Json(&turn.trace))
+        .scalar_optional()
+        .await
 }

@@ -1,8 +1,11 @@
 //! Visitors: browsers with a token, and the customer that the business says one of them is.
 
+use super::sql::sql;
 use super::{Result, Store};
 use crate::domain::{Conversation, ConversationId, Customer, Profile, Timestamp, VisitorId};
+use serde::Deserialize as _;
 use serde_json::Value;
+use sqlx::types::Json;
 
 /// Contacts within this time before a conversation was opened count as repeated ones.
 const LATELY_MS: i64 = 24 * 3_600 * 1_000;
@@ -15,20 +18,20 @@ pub struct Visitor {
     /// The business's id of the customer, if it vouched for them.
     pub external_id: Option<String>,
     /// What it said about them (JSON).
-    profile: Option<String>,
+    profile: Option<Json<Value>>,
 }
 
 impl Visitor {
     /// True if the business said just this about them already.
     #[must_use]
     pub fn is(&self, external_id: &str, profile: &Profile) -> bool {
-        self.external_id.as_deref() == Some(external_id) && read(self.profile.as_deref()).as_ref() == Some(profile)
+        self.external_id.as_deref() == Some(external_id) && read(self.profile.as_ref()).as_ref() == Some(profile)
     }
 }
 
 /// A stored profile; none if there is none, or none that this version can read.
-pub(super) fn read(profile: Option<&str>) -> Option<Profile> {
-    profile.and_then(|text| serde_json::from_str(text).ok())
+pub(super) fn read(profile: Option<&Json<Value>>) -> Option<Profile> {
+    profile.and_then(|Json(profile)| Profile::deserialize(profile).ok())
 }
 
 /// A conversation with the bot's memory and what is known of the customer.
@@ -36,9 +39,9 @@ pub(super) fn read(profile: Option<&str>) -> Option<Profile> {
 struct Remembered {
     #[sqlx(flatten)]
     conversation: Conversation,
-    dialogue: Option<String>,
+    dialogue: Option<Json<Value>>,
     external_id: Option<String>,
-    profile: Option<String>,
+    profile: Option<Json<Value>>,
     contacts: i64,
     last_rating: Option<i64>,
 }
@@ -46,7 +49,7 @@ struct Remembered {
 impl Remembered {
     fn customer(&self) -> Customer {
         let mut customer = match &self.external_id {
-            Some(_) => Customer::vouched(read(self.profile.as_deref()).unwrap_or_default()),
+            Some(_) => Customer::vouched(read(self.profile.as_ref()).unwrap_or_default()),
             None => Customer::default(),
         };
         if customer.locale.is_none() {
@@ -64,10 +67,13 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn visitor(&self, token_hash: Vec<u8>) -> Result<Option<Visitor>> {
-        Ok(sqlx::query_as("SELECT id, external_id, profile FROM visitor WHERE token_hash = $1")
+        self.database
+            .read()
+            .await?
+            .query(sql!("SELECT id, external_id, profile FROM visitor WHERE token_hash = $1"))
             .bind(token_hash)
-            .fetch_optional(&mut *self.readers.get().await?)
-            .await?)
+            .fetch_optional()
+            .await
     }
 
     /// Records a new visitor.
@@ -76,14 +82,15 @@ impl Store {
     /// If the database fails.
     pub async fn create_visitor(&self, token_hash: Vec<u8>, at: Timestamp) -> Result<VisitorId> {
         let id = VisitorId(self.clock.id());
-        self.writer
-            .write_single(move |connection| {
+        self.database
+            .write_single(move |mut connection| {
                 Box::pin(async move {
-                    sqlx::query("INSERT INTO visitor (id, token_hash, created_at) VALUES ($1, $2, $3)")
+                    connection
+                        .query(sql!("INSERT INTO visitor (id, token_hash, created_at) VALUES ($1, $2, $3)"))
                         .bind(id)
                         .bind(token_hash)
                         .bind(at)
-                        .execute(connection)
+                        .execute()
                         .await?;
                     Ok(id)
                 })
@@ -96,15 +103,16 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn identify(&self, id: VisitorId, external_id: String, profile: &Profile) -> Result<()> {
-        let profile = serde_json::to_string(profile).unwrap_or_default();
-        self.writer
-            .write_single(move |connection| {
+        let profile = profile.clone();
+        self.database
+            .write_single(move |mut connection| {
                 Box::pin(async move {
-                    sqlx::query("UPDATE visitor SET external_id = $2, profile = $3 WHERE id = $1")
+                    connection
+                        .query(sql!("UPDATE visitor SET external_id = $2, profile = $3 WHERE id = $1"))
                         .bind(id)
                         .bind(external_id)
-                        .bind(profile)
-                        .execute(connection)
+                        .bind(Json(profile))
+                        .execute()
                         .await?;
                     Ok(())
                 })
@@ -117,12 +125,15 @@ impl Store {
     /// # Errors
     /// If the database fails.
     pub async fn profile(&self, id: VisitorId) -> Result<Option<Profile>> {
-        let found: Option<(Option<String>, Option<String>)> =
-            sqlx::query_as("SELECT external_id, profile FROM visitor WHERE id = $1")
-                .bind(id)
-                .fetch_optional(&mut *self.readers.get().await?)
-                .await?;
-        Ok(found.and_then(|(external_id, profile)| external_id.map(|_| read(profile.as_deref()).unwrap_or_default())))
+        let found: Option<(Option<String>, Option<Json<Value>>)> = self
+            .database
+            .read()
+            .await?
+            .query(sql!("SELECT external_id, profile FROM visitor WHERE id = $1"))
+            .bind(id)
+            .fetch_optional()
+            .await?;
+        Ok(found.and_then(|(external_id, profile)| external_id.map(|_| read(profile.as_ref()).unwrap_or_default())))
     }
 
     /// One conversation, the bot's memory of its dialogue if it has said anything yet, and who the
@@ -135,8 +146,7 @@ impl Store {
         &self,
         id: ConversationId,
     ) -> Result<Option<(Conversation, Option<Value>, Customer)>> {
-        let found: Option<Remembered> = sqlx::query_as(
-            "SELECT c.id, c.visitor_id, c.state, c.agent_id, c.last_seq, c.created_at, c.updated_at, c.queued_at,
+        let found: Option<Remembered> = self.database.read().await?.query(sql!("SELECT c.id, c.visitor_id, c.state, c.agent_id, c.last_seq, c.created_at, c.updated_at, c.queued_at,
                     c.closed_at, c.priority, c.reason, c.locale, c.page, c.demo, c.customer_read, c.dialogue,
                     v.external_id, v.profile,
                     (SELECT COUNT(*) FROM conversation o
@@ -147,16 +157,13 @@ impl Store {
                      WHERE o.visitor_id IN (SELECT w.id FROM visitor w WHERE w.id = v.id OR w.external_id = v.external_id)
                        AND o.id <> c.id AND r.at <= c.created_at
                      ORDER BY r.at DESC LIMIT 1) AS last_rating
-             FROM conversation c JOIN visitor v ON v.id = c.visitor_id WHERE c.id = $1",
-        )
+             FROM conversation c JOIN visitor v ON v.id = c.visitor_id WHERE c.id = $1"))
         .bind(id)
-        .bind(LATELY_MS)
-        .fetch_optional(&mut *self.readers.get().await?)
+        .bind(LATELY_MS).fetch_optional()
         .await?;
         Ok(found.map(|found| {
             let customer = found.customer();
-            // A memory that this version cannot read is no memory: the bot starts afresh.
-            let dialogue = found.dialogue.and_then(|text| serde_json::from_str(&text).ok());
+            let dialogue = found.dialogue.map(|Json(memory)| memory);
             (found.conversation, dialogue, customer)
         }))
     }

@@ -21,7 +21,7 @@ const MONDAY_AT_TEN: Timestamp = Timestamp(MONDAY_AT_NINE + 3_600_000);
 /// Longer than `late_after_s` and `remind_after_s`.
 const LONG: Duration = Duration::from_secs(400);
 /// Longer than the look for those who wait takes to come round.
-const NEXT_LOOK: Duration = Duration::from_secs(6);
+pub(crate) const NEXT_LOOK: Duration = Duration::from_secs(6);
 
 /// A server whose clock stands still at `at`.
 async fn start_at(at: Timestamp, flags: &[&str]) -> TestApp {
@@ -40,20 +40,20 @@ fn says(customer: &Customer, word: &str) -> usize {
 
 /// What one request brought.
 #[derive(Clone, Debug)]
-struct Heard {
-    key: String,
-    body: Value,
+pub(crate) struct Heard {
+    pub(crate) key: String,
+    pub(crate) body: Value,
     status: u16,
 }
 
 /// The other side of a webhook: answers with the next status of a list, and with 200 after it.
-struct Hook {
-    port: u16,
+pub(crate) struct Hook {
+    pub(crate) port: u16,
     heard: Arc<Mutex<Vec<Heard>>>,
 }
 
 impl Hook {
-    async fn listen(port: u16, statuses: &[u16]) -> Self {
+    pub(crate) async fn listen(port: u16, statuses: &[u16]) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let hook = Self { port: listener.local_addr().unwrap().port(), heard: Arc::clone(&heard) };
@@ -69,13 +69,13 @@ impl Hook {
         hook
     }
 
-    fn flags(port: u16) -> [String; 4] {
+    pub(crate) fn flags(port: u16) -> [String; 4] {
         let host = format!("127.0.0.1:{port}");
         ["--oncall-webhook".to_owned(), format!("http://{host}/hook"), "--allow-private-host".to_owned(), host]
     }
 
     /// Waits until so many were taken, and then a moment for one too many.
-    async fn taken(&self, count: usize) -> Vec<Heard> {
+    pub(crate) async fn taken(&self, count: usize) -> Vec<Heard> {
         for _ in 0..400 {
             let taken: Vec<Heard> =
                 self.heard.lock().unwrap().iter().filter(|heard| heard.status == 200).cloned().collect();
@@ -87,7 +87,7 @@ impl Hook {
         panic!("only {:?}", self.heard.lock().unwrap());
     }
 
-    fn all(&self) -> Vec<Heard> {
+    pub(crate) fn all(&self) -> Vec<Heard> {
         self.heard.lock().unwrap().clone()
     }
 }
@@ -116,7 +116,7 @@ async fn answer(stream: TcpStream, status: u16) -> Option<(String, Value)> {
     Some((key, serde_json::from_slice(&body).ok()?))
 }
 
-fn refs(flags: &[String]) -> Vec<&str> {
+pub(crate) fn refs(flags: &[String]) -> Vec<&str> {
     flags.iter().map(String::as_str).collect()
 }
 

@@ -1,4 +1,4 @@
-//! Black-box tests: a real server, real sockets, real SQLite, and the committed model where the
+//! Black-box tests: a real server, real sockets, real databases, and the committed model where the
 //! model matters.
 
 #![expect(
@@ -16,14 +16,24 @@ mod desk;
 mod handover;
 mod identity;
 mod layers;
+mod loading;
 mod lookups;
 mod metrics;
+mod nodes;
+mod on_postgres;
+mod outages;
 mod paraphrases;
 mod past;
+mod postgres;
 mod precision;
 mod proactive;
+mod process;
 mod reload;
 mod replay;
+mod resume;
+mod rivals;
+mod storage;
+mod store;
 mod support;
 mod tasks;
 mod text_in;

@@ -24,11 +24,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Among the flags: the demo shop and its sample day too.
 const WITH_DEMO: &str = "--with-demo";
+/// Among the flags: the model may still be being loaded when the server is handed over.
+pub(crate) const UNLOADED: &str = "--unloaded";
 
 #[derive(Parser)]
-struct Line {
+pub(crate) struct Line {
     #[command(flatten)]
-    config: Config,
+    pub(crate) config: Config,
 }
 
 /// A running server.
@@ -56,6 +58,11 @@ impl TestApp {
         Self::start_in(TempDir::new().unwrap(), flags).await
     }
 
+    /// The same on a PostgreSQL database, which may hold a history already.
+    pub(crate) async fn start_on_server(url: &str) -> Self {
+        Self::start_with(&["--database", url]).await
+    }
+
     async fn start_in(folder: TempDir, flags: &[&str]) -> Self {
         Self::start_on(folder, flags, Clock::System).await
     }
@@ -65,14 +72,20 @@ impl TestApp {
         let database = folder.path().join("candor.db");
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let mut line = vec!["candor", "--listen", &address, "--database", database.to_str().unwrap()];
+        let mut line = vec!["candor", "--listen", &address];
+        if !flags.contains(&"--database") {
+            line.extend(["--database", database.to_str().unwrap()]);
+        }
         line.extend(["--allow-origin", "https://shop.example"]);
-        line.extend(flags.iter().filter(|flag| **flag != WITH_DEMO));
+        line.extend(flags.iter().filter(|flag| ![WITH_DEMO, UNLOADED].contains(flag)));
         let mut config = Line::parse_from(line).config;
         // The sample day would mostly be in the way.
         config.no_demo = !flags.contains(&WITH_DEMO);
         let started = serve::start(config, &listener, clock).await.unwrap();
         let app = started.app.clone();
+        if !flags.contains(&UNLOADED) {
+            app.bot.settled().await;
+        }
         let task = tokio::spawn(async move { serve::run(started.app, listener).await.unwrap() });
         Self { origin: format!("http://{address}"), app, folder, setup_token: started.setup_token, task }
     }
@@ -103,10 +116,15 @@ impl TestApp {
     /// The first manager, made with the one-time token.
     pub(crate) async fn manager(&self) -> Staff {
         let form = json!({
-            "token": self.setup_token.as_ref().expect("no manager yet"),
+            "token": self.setup_token(),
             "name": "Mo Manager", "email": "mo@shop.example", "password": "a long enough one",
         });
         Staff::enter(self, "/v1/setup", &form).await
+    }
+
+    /// The one-time token that this server printed.
+    pub(crate) fn setup_token(&self) -> &str {
+        self.setup_token.as_deref().expect("there was a manager when it started")
     }
 
     /// An agent, added by a manager and signed in.
@@ -138,7 +156,17 @@ impl Socket {
         origin: Option<&str>,
         cookie: Option<&str>,
     ) -> Result<Self, u16> {
-        let mut request = format!("{}{path}", app.origin.replace("http://", "ws://")).into_client_request().unwrap();
+        Self::connect_through(&app.origin, path, origin, cookie).await
+    }
+
+    /// The same by way of another address, such as that of a bad line.
+    pub(crate) async fn connect_through(
+        address: &str,
+        path: &str,
+        origin: Option<&str>,
+        cookie: Option<&str>,
+    ) -> Result<Self, u16> {
+        let mut request = format!("{}{path}", address.replace("http://", "ws://")).into_client_request().unwrap();
         let headers = request.headers_mut();
         let protocol = if path == "/v1/desk" { "candor.desk.v1" } else { "candor.v1" };
         headers.insert("sec-websocket-protocol", HeaderValue::from_static(protocol));
@@ -177,6 +205,11 @@ impl Socket {
         }
     }
 
+    /// Whether nothing comes for so long.
+    pub(crate) async fn is_silent(&mut self, time: Duration) -> bool {
+        tokio::time::timeout(time, self.stream.next()).await.is_err()
+    }
+
     /// Reads until a frame of this type (and, if given, with this value at this field) comes.
     pub(crate) async fn until(&mut self, kind: &str, field: Option<(&str, Value)>) -> Value {
         loop {
@@ -201,7 +234,17 @@ pub(crate) struct Customer {
 impl Customer {
     /// Connects with this first frame and reads until `resumed`.
     pub(crate) async fn hello(app: &TestApp, hello: Value) -> Self {
-        let mut socket = Socket::connect(app, "/v1/chat", Some(&app.origin), None).await.unwrap();
+        Self::hello_through(&app.origin, app, hello).await
+    }
+
+    /// The same by way of another address.
+    pub(crate) async fn hello_through(address: &str, app: &TestApp, hello: Value) -> Self {
+        Self::hello_from(&app.origin, address, hello).await
+    }
+
+    /// The same on a page of this origin.
+    pub(crate) async fn hello_from(origin: &str, address: &str, hello: Value) -> Self {
+        let mut socket = Socket::connect_through(address, "/v1/chat", Some(origin), None).await.unwrap();
         socket.send(&hello).await;
         let welcome = socket.next().await.unwrap();
         assert_eq!(welcome["type"], "welcome", "{welcome}");
@@ -217,7 +260,7 @@ impl Customer {
                     last += 1;
                     customer.events.push(frame);
                 }
-                "reset" => last = 0,
+                "reset" => last = frame["after"].as_i64().unwrap_or(0),
                 other => panic!("unexpected {other}"),
             }
         }
@@ -317,6 +360,12 @@ impl Staff {
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
         (status, response.json().await.unwrap_or(Value::Null))
+    }
+
+    /// The same person after a restart.
+    pub(crate) fn again(&self, app: &TestApp) -> Self {
+        let (client, origin) = (self.client.clone(), app.origin.clone());
+        Self { client, origin, cookie: self.cookie.clone(), id: self.id.clone() }
     }
 
     /// Opens the desk; the snapshot is the first frame.

@@ -23,8 +23,8 @@ struct Sides {
 /// If the database or the policy cannot be read, or the report cannot be written.
 #[tokio::main]
 pub(super) async fn run(args: &Args, prompts: Prompts) -> anyhow::Result<()> {
-    let path = args.database.as_deref().context("no database")?;
-    ensure!(path.is_file(), "{}: there is no database", path.display());
+    let location = args.database.as_ref().context("no database")?;
+    ensure!(location.path().is_none_or(Path::is_file), "{location}: there is no database");
     let (sides, from_name, to_name) = match &args.policy {
         Some(policy) => {
             let text = std::fs::read_to_string(policy).with_context(|| policy.display().to_string())?;
@@ -36,7 +36,7 @@ pub(super) async fn run(args: &Args, prompts: Prompts) -> anyhow::Result<()> {
             (Sides { from: None, to: prompts }, "as it was".to_owned(), name)
         }
     };
-    let archive = Archive::open(path).await?;
+    let archive = Archive::open(location.clone()).await?;
     let since = args.since.map_or(Timestamp(0), start_of_day);
     let (comparison, left_out) = compare_all(&archive, since, &sides).await?;
     let hours = Hours::new(&comparison, archive.handling_times().await?, args.minutes);

@@ -8,6 +8,7 @@ pub use recorded::{Dialog, DialogTurn, OWNED_BY_PERSON, Speaker, TurnOutcome, re
 
 use crate::config::find_models;
 use crate::prompt_files;
+use crate::store::Location;
 use std::path::PathBuf;
 
 /// Arguments of `candor replay`.
@@ -25,9 +26,10 @@ pub struct Args {
     /// Threads for the model; 0 means one per core
     #[arg(long, default_value_t = 0)]
     pub threads: usize,
-    /// SQLite database: its conversations are decided again on their stored readings, and a report is printed
+    /// Database, a SQLite file or the address of a PostgreSQL one: its conversations are decided again on their stored
+    /// readings, and a report is printed
     #[arg(long)]
-    pub database: Option<PathBuf>,
+    pub database: Option<Location>,
     /// With --database: compare the prompts' policy with this one [default: compare what was done with what these prompts would do]
     #[arg(long, requires = "database")]
     pub policy: Option<PathBuf>,

@@ -4,8 +4,8 @@ use super::intents::is_code;
 use super::source::{Faults, Source};
 use super::template::{Constants, fixed, label};
 use crate::dialogue::language::{Language, Languages, Said};
+use crate::dialogue::pattern::Pattern;
 use crate::dialogue::prefilter::Literals;
-use crate::dialogue::rules::{Pattern, compile};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -139,15 +139,15 @@ impl Reader<'_, '_> {
     }
 
     fn patterns(&mut self, list: &List, words: &Words) -> Vec<Pattern> {
-        let mut compiled = Vec::new();
+        let mut checked = Vec::new();
         for raw in list {
             let whole = expand(raw.get_ref(), &[words, self.shared]);
-            match whole.and_then(|whole| compile(&whole).map(|regex| (whole, regex))) {
-                Ok((whole, regex)) => compiled.push(Pattern { regex, need: self.literals.needed(&whole) }),
+            match whole.and_then(|whole| Pattern::new(&whole, self.literals)) {
+                Ok(pattern) => checked.push(pattern),
                 Err(reason) => self.faults.add(self.source, &raw.span(), reason),
             }
         }
-        compiled
+        checked
     }
 }
 

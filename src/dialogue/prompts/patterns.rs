@@ -1,8 +1,9 @@
 //! `rules.toml`: patterns that lead to a person, and cues for short answers.
 
 use super::source::{Faults, Source};
+use crate::dialogue::pattern::Pattern;
 use crate::dialogue::prefilter::Literals;
-use crate::dialogue::rules::{Cue, Pattern, Patterns, Rule, RuleAction, Rules, compile};
+use crate::dialogue::rules::{Cue, Patterns, Rule, RuleAction, Rules};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -39,7 +40,7 @@ impl RawRules {
         self.rule.iter().map(|rule| (rule.reason.get_ref().as_str(), rule.action == RuleAction::Offer)).collect()
     }
 
-    /// Compiles every pattern. `reasons` are the codes of `handoff.toml`.
+    /// Checks every pattern. `reasons` are the codes of `handoff.toml`.
     pub(super) fn check(&self, source: Source<'_>, reasons: &[&str], faults: &mut Faults) -> Option<Rules> {
         let (mut rules, mut cues) = (Vec::new(), Vec::new());
         let mut literals = Literals::default();
@@ -90,12 +91,12 @@ fn build(
     if any.get_ref().is_empty() {
         faults.add(source, &any.span(), "at least one pattern is needed");
     }
-    let mut compiled = |list: &[Spanned<String>]| -> Vec<Pattern> {
-        let one = |text: &Spanned<String>| {
-            let regex = compile(text.get_ref()).map_err(|reason| faults.add(source, &text.span(), reason)).ok()?;
-            Some(Pattern { regex, need: literals.needed(text.get_ref()) })
+    let mut checked = |list: &[Spanned<String>]| -> Vec<Pattern> {
+        let one = |text: &Spanned<String>| -> Option<Pattern> {
+            let pattern = Pattern::new(text.get_ref(), literals);
+            pattern.map_err(|reason| faults.add(source, &text.span(), reason)).ok()
         };
         list.iter().filter_map(one).collect()
     };
-    Patterns { any: compiled(any.get_ref()), unless: compiled(unless) }
+    Patterns { any: checked(any.get_ref()), unless: checked(unless) }
 }

@@ -58,10 +58,13 @@ pub(in crate::dialogue) fn fill(text: &str, customer: &Customer) -> String {
     filled
 }
 
-/// A value between words: one line, and no sign that the Markdown subset or a text gives a meaning.
+/// A value between words: one line, no control sign (a database may refuse one), and none that the Markdown subset or a text gives a meaning.
 pub(in crate::dialogue) fn plain(value: &str) -> String {
-    let kept: String =
-        value.chars().filter(|sign| !matches!(sign, '*' | '[' | ']' | '`' | '<' | '>' | '{' | '}')).collect();
+    let meaningless = |sign: &char| {
+        let control = sign.is_control() && !sign.is_whitespace();
+        !control && !matches!(sign, '*' | '[' | ']' | '`' | '<' | '>' | '{' | '}')
+    };
+    let kept: String = value.chars().filter(meaningless).collect();
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -89,6 +92,8 @@ mod tests {
         let hostile = customer("**A** [b](https://evil.example)", "{customer.name|x}\n- <b>");
         assert_eq!(fill("{customer.name|there}!", &hostile), "A b(https://evil.example)!");
         assert_eq!(fill("{customer.plan|none}", &hostile), "customer.name|x - b");
+        let control = customer("A\u{0}d\u{1b}a\tB", "\u{0}");
+        assert_eq!(fill("{customer.name|there} {customer.plan|none}", &control), "Ada B none");
     }
 
     #[test]

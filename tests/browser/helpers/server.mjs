@@ -33,6 +33,8 @@ export async function freePort() {
 
 /** One candor server. `flags` are further command-line flags. */
 export class Server {
+  /** What /readyz said of the model when the start was over. */
+  model = null;
   #child = null;
   #folder;
   #flags;
@@ -54,7 +56,7 @@ export class Server {
     return server;
   }
 
-  /** Starts it (again) on its port and database, and waits until it says that it is ready. */
+  /** Starts it (again) on its port and database, and waits until it is ready and its model reads. */
   async start() {
     assert.equal(this.#child, null, "the server runs already");
     this.output = "";
@@ -79,6 +81,16 @@ export class Server {
         reject(new Error(`the server ended with ${code}:\n${this.output}`));
       });
     });
+    // It takes chats before; what the bot answers is tested with the model.
+    for (const begin = Date.now(); (this.model = await this.#modelStage()) === "loading"; ) {
+      assert.ok(Date.now() - begin < READY_WITHIN, `the model was not loaded in time:\n${this.output}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  async #modelStage() {
+    const answer = await fetch(`http://127.0.0.1:${this.port}/readyz`);
+    return (await answer.json()).model;
   }
 
   /** The one-time link for the first manager, as the server printed it. */
@@ -88,14 +100,14 @@ export class Server {
     return link;
   }
 
-  /** What it printed about its model. */
-  get modelLine() {
-    return /^ {2}model\s+(.*)$/m.exec(this.output)?.[1] ?? "";
-  }
-
   /** Ends the process as a crash would: no goodbye on any socket. */
   async crash() {
     await this.#end("SIGKILL");
+  }
+
+  /** Ends the process in order; its database stays. */
+  async halt() {
+    await this.#end("SIGTERM");
   }
 
   /** Ends the process in order and removes its database. */

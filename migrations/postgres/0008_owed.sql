@@ -1,0 +1,35 @@
+-- Since when the bot owes a conversation an answer: the time of the first customer turn that nothing was decided about
+-- yet. What a crash leaves unanswered is found by it, however long the log is.
+ALTER TABLE conversation ADD COLUMN owed_since BIGINT;
+UPDATE conversation SET owed_since =
+    (SELECT MIN(e.at) FROM event e WHERE e.conversation_id = conversation.id AND e.author = 'customer'
+        AND e.kind IN ('message', 'human_request')
+        AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.conversation_id = e.conversation_id AND t.seq = e.seq));
+CREATE INDEX conversation_owed ON conversation (owed_since) WHERE owed_since IS NOT NULL;
+
+CREATE FUNCTION owe_answer() RETURNS TRIGGER
+LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE conversation SET owed_since = NEW.at WHERE id = NEW.conversation_id AND owed_since IS NULL;
+    RETURN NULL;
+END;
+$$;
+
+CREATE TRIGGER event_owed AFTER INSERT ON event FOR EACH ROW
+WHEN (NEW.author = 'customer' AND NEW.kind IN ('message', 'human_request'))
+EXECUTE FUNCTION owe_answer();
+
+-- Turns are decided in the order of the log: only later ones can still be owed.
+CREATE FUNCTION settle_answer() RETURNS TRIGGER
+LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE conversation SET owed_since =
+        (SELECT MIN(e.at) FROM event e WHERE e.conversation_id = NEW.conversation_id AND e.seq > NEW.seq
+            AND e.author = 'customer' AND e.kind IN ('message', 'human_request')
+            AND NOT EXISTS (SELECT 1 FROM turn t WHERE t.conversation_id = e.conversation_id AND t.seq = e.seq))
+    WHERE id = NEW.conversation_id;
+    RETURN NULL;
+END;
+$$;
+
+CREATE TRIGGER turn_decided AFTER INSERT ON turn FOR EACH ROW EXECUTE FUNCTION settle_answer();
