@@ -121,6 +121,17 @@ impl Launch {
         Ok(cookie.with_context(|| format!("no session: {answer}"))?.to_owned())
     }
 
+    /// How far the running server's model is: `loading`, `ready`, `absent` or `failed`.
+    ///
+    /// # Errors
+    /// If nobody answers, or without it.
+    pub async fn model(&self) -> Result<String> {
+        let answer = request(self.address, "GET", "/readyz", "", "").await?;
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        let body: Value = serde_json::from_str(body)?;
+        Ok(body["model"].as_str().context("no model in /readyz")?.to_owned())
+    }
+
     /// The file with the server's own log.
     pub fn log(&self) -> PathBuf {
         self.folder.join("server.log")

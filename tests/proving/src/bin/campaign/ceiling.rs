@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
-/// Messages that each socket says; the server under test allows that many at once.
+/// Messages that each socket says; the server under test allows a visitor that many at once.
 const EACH: usize = 11;
 /// Rounds of that, so that the echo servers run long enough to be measured.
 const ROUNDS: usize = 10;
@@ -48,7 +48,7 @@ pub(crate) async fn run(stage: &Stage) -> Result<Outcome> {
     let crew = Crew { customers: sockets, assigned: 0, habits: Habits::default() };
     let mut world = World::open(stage, crew, false, stage.random()).await?;
     world.populate().await?;
-    let rate = throughput::peak(&mut world).await?;
+    let rate = throughput::peak(&mut world, EACH).await?;
     outcome.tell("candor durable a second, the bot answering", rate.round());
     outcome.tell("share of the best echo", format!("{:.0} %", rate / best.max(1.0) * 100.0));
     world.conclude(stage, "ceiling", &mut outcome).await?;

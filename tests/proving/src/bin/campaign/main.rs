@@ -14,6 +14,7 @@ mod kill;
 mod nodes;
 mod outcome;
 mod power;
+mod ready;
 mod reconnect;
 mod sockets;
 mod throughput;
@@ -29,7 +30,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
 /// Campaigns, and what each proves.
-const CAMPAIGNS: [(&str, &str); 12] = [
+const CAMPAIGNS: [(&str, &str); 13] = [
     ("kill", "kill -9 under load: nothing acked is lost, doubled or moved, and every client converges"),
     ("power", "power loss: what no sync kept is dropped, kept or torn, and every sync precedes its ack"),
     ("power-control", "the same on a disk whose syncs keep nothing: this must lose messages"),
@@ -39,6 +40,7 @@ const CAMPAIGNS: [(&str, &str); 12] = [
     ("storm", "everybody comes back at once after a crash"),
     ("slow", "readers that do not read: what others notice"),
     ("throughput", "durable messages a second, and the times to the ack and to the other side"),
+    ("ready", "a start after a crash with a million messages stored, and chats before the model is loaded"),
     ("nodes", "three nodes, PostgreSQL and NATS: kills, pauses, partitions, lost hints"),
     ("ceiling", "durable messages beside what echo servers do on the same machine"),
     ("echo", "nothing: the bare echo server that `ceiling` starts"),
@@ -90,6 +92,7 @@ async fn perform(name: &str, stage: &Stage) -> Result<Outcome> {
         "storm" => sockets::run_storm(stage).await,
         "slow" => sockets::run_slow(stage).await,
         "throughput" => throughput::run(stage).await,
+        "ready" => ready::run(stage).await,
         "nodes" => nodes::run(stage).await,
         "ceiling" => ceiling::run(stage).await,
         _ => bail!("there is no campaign {name:?}; --list names them"),

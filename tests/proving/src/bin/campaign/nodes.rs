@@ -4,7 +4,7 @@
 use crate::outcome::{Outcome, Stage};
 use crate::world::{Crew, FLAGS, World};
 use anyhow::{Context as _, Result, bail, ensure};
-use proving::client::Habits;
+use proving::client::{Habits, Probe};
 use proving::figures::count;
 use proving::proxy::Proxy;
 use proving::random::Random;
@@ -25,6 +25,8 @@ use tokio::time::{Instant, sleep};
 const NODES: usize = 3;
 /// Messages a second: less than the server allows so many sockets, as in `reconnect`.
 const RATE: f64 = 45.0;
+/// Milliseconds until the other side has a message while nothing is broken, 99 of 100: the long form's bar.
+const SEEN: f64 = 150.0;
 const ORIGIN: &str = "http://proving.example";
 const START: Duration = Duration::from_secs(30);
 const CREW: Crew =
@@ -68,6 +70,16 @@ pub(crate) async fn run(stage: &Stage) -> Result<Outcome> {
     let mut cluster = Cluster::start(stage, &database, &bus, random.branch()).await?;
     let mut world = cluster.world(stage, random.branch()).await?;
     world.populate().await?;
+    // Before anything breaks: what a message takes from one node to another.
+    world.load(RATE, Duration::from_secs(1)).await;
+    let settled = world.settle().await.is_some();
+    outcome.require(settled, || world.unsettled());
+    *world.probe.borrow_mut() = Probe::default();
+    world.load(RATE, Duration::from_secs(if stage.long { 60 } else { 3 })).await;
+    let settled = world.settle().await.is_some();
+    outcome.require(settled, || world.unsettled());
+    tell_times(&world, &mut outcome, "calm: ", stage.long);
+    *world.probe.borrow_mut() = Probe::default();
     let mut done = 0;
     let mut slowest: BTreeMap<String, f64> = BTreeMap::new();
     for round in 0..rounds {
@@ -96,12 +108,19 @@ pub(crate) async fn run(stage: &Stage) -> Result<Outcome> {
     world.conclude(stage, "nodes", &mut outcome).await?;
     outcome.tell("faults", done);
     outcome.tell("slowest convergence in s", format!("{slowest:?}"));
-    {
-        let probe = world.probe.borrow();
-        outcome.tell("ack", probe.ack.spread());
-        outcome.tell("customer to desk", probe.to_desk.spread());
-    }
+    tell_times(&world, &mut outcome, "", false);
     Ok(outcome)
+}
+
+/// Tells the times to the ack and to the other side, which is mostly on another node.
+fn tell_times(world: &World, outcome: &mut Outcome, when: &str, judge: bool) {
+    let probe = world.probe.borrow();
+    let (to_desk, to_customer) = (probe.to_desk.spread(), probe.to_customer.spread());
+    outcome.tell(&format!("{when}ack"), probe.ack.spread());
+    outcome.tell(&format!("{when}customer to desk"), to_desk);
+    outcome.tell(&format!("{when}desk to customer"), to_customer);
+    let seen = to_desk.p99.max(to_customer.p99);
+    outcome.require(!judge || seen <= SEEN, || format!("the other side has it after {seen} ms (p99)"));
 }
 
 /// The path of a program: on PATH, or where Debian keeps PostgreSQL's.

@@ -35,7 +35,9 @@ const WAITING_AT_MOST: usize = 11;
 const DESK_SHARE: f64 = 0.02;
 /// What every campaign's server is started with. Storing is what is proved, not reading: the rules
 /// read, which costs little beside the disk.
-pub(crate) const FLAGS: [&str; 5] = ["--no-demo", "--models", "/nonexistent", "--sockets", "20000"];
+pub(crate) const FLAGS: [&str; 5] = ["--no-demo", "--sockets", "20000", "--models", "/nonexistent"];
+/// The same with the model that is served, which is loaded from the folder where the campaign runs.
+pub(crate) const FLAGS_WITH_MODEL: [&str; 3] = ["--no-demo", "--sockets", "20000"];
 
 /// Who is there.
 #[derive(Clone, Copy, Debug)]
