@@ -4,6 +4,7 @@ use crate::bus::Bus;
 use crate::chat::accounts::Accounts;
 use crate::chat::decisions::Decisions;
 use crate::chat::presence::Desk;
+use crate::chat::queue::Queue;
 use crate::chat::reload::Reload;
 use crate::chat::turn::TurnOrder;
 use crate::clock::Clock;
@@ -45,8 +46,8 @@ pub struct App {
     pub desk: Desk,
     /// Guards of the accounts.
     pub accounts: Accounts,
-    /// Wakes the task that tells who waits of their place.
-    pub queue_news: Notify,
+    /// Who waits for a person, as they are told.
+    pub queue: Queue,
     /// Wakes the task that delivers the outbox.
     pub outbox_news: Notify,
     /// Order of turns within a conversation.
@@ -56,6 +57,8 @@ pub struct App {
     /// Room for turns that are being read and decided: more at a time would only take the processor away from
     /// messages that are waiting to be stored.
     pub judging: Semaphore,
+    /// Room for them while messages wait to be stored and have done so for long.
+    pub judging_pressed: Semaphore,
     /// Room for customers' sockets.
     pub sockets: Arc<Semaphore>,
     /// Room for desks, apart, so that customers cannot lock staff out.

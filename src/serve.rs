@@ -3,7 +3,7 @@
 use crate::app::{App, Bot, CurrentBot, Shared};
 use crate::bus::{self, Bus};
 use crate::chat::decisions::Decisions;
-use crate::chat::{accounts, handoff, lookup, outbox, presence, reload, repair, sample_day, upkeep};
+use crate::chat::{accounts, lookup, outbox, presence, queue, reload, repair, sample_day, upkeep};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::dialogue::Prompts;
@@ -149,11 +149,12 @@ pub async fn start(config: Config, listener: &TcpListener, clock: Clock) -> Resu
         secrets,
         desk: Default::default(),
         accounts: Default::default(),
-        queue_news: Notify::new(),
+        queue: Default::default(),
         outbox_news: Notify::new(),
         turns: Default::default(),
         decisions: Decisions::start()?,
         judging: Semaphore::new(JUDGED),
+        judging_pressed: Semaphore::new(1),
         sockets: Arc::new(Semaphore::new(config.sockets)),
         desk_sockets: Arc::new(Semaphore::new(DESKS)),
         clock,
@@ -273,7 +274,7 @@ async fn open_store(config: &Config, clock: Clock) -> Result<Store, Error> {
 /// If the network fails.
 pub async fn run(app: Shared, listener: TcpListener) -> Result<(), Error> {
     app.tasks.spawn(upkeep::run(Arc::clone(&app)));
-    app.tasks.spawn(handoff::follow_queue(Arc::clone(&app)));
+    app.tasks.spawn(queue::follow(Arc::clone(&app)));
     app.tasks.spawn(outbox::run(Arc::clone(&app)));
     app.tasks.spawn(presence::run(Arc::clone(&app)));
     if app.bus.is_relayed() {

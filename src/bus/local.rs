@@ -64,7 +64,7 @@ impl Local {
         if !matches!(signal, Signal::Queue(_)) {
             self.publish_to_desks(signal);
         }
-        if let Signal::Changed(id) | Signal::Queue(id) | Signal::Typing(id, ..) = signal {
+        if let Signal::Changed(id) | Signal::Appended(id, _) | Signal::Queue(id) | Signal::Typing(id, ..) = signal {
             self.publish_to(*id, signal);
         }
     }
@@ -151,6 +151,8 @@ mod tests {
         local.publish(&Signal::Queue(a));
         assert_eq!(on_a.try_recv(), Ok(Signal::Queue(a)));
         assert!(desk.try_recv().is_err(), "a place in the queue is for who waits");
+        local.publish(&Signal::Appended(a, 3));
+        assert_eq!((on_a.try_recv(), desk.try_recv()), (Ok(Signal::Appended(a, 3)), Ok(Signal::Appended(a, 3))));
         local.publish_to(b, &Signal::Changed(b));
         assert_eq!(on_b.try_recv(), Ok(Signal::Changed(b)));
         assert!(desk.try_recv().is_err(), "the desk was not meant");

@@ -26,6 +26,8 @@ use wire::News;
 pub enum Signal {
     /// A conversation has new events or turns.
     Changed(ConversationId),
+    /// A conversation has its event of this number: who has it need not look. Other nodes hear of it as `Changed`.
+    Appended(ConversationId, i64),
     /// The words of a decided turn, by the conversation and the turn's event, were explained.
     Explained(ConversationId, i64),
     /// Somebody is typing. May be lost; the name is known on the node alone on which they type.
@@ -113,11 +115,6 @@ impl Bus {
     /// Waits until the queue may have moved on another node.
     pub async fn queue_moved(&self) {
         self.local.queue.notified().await;
-    }
-
-    /// The queue was found to have moved on another node.
-    pub fn note_queue_moved(&self) {
-        self.local.queue.notify_one();
     }
 
     /// Signals of one conversation.

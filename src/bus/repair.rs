@@ -12,8 +12,6 @@
 //!   were seen already. A watermark of the newest time seen would miss it for ever; so each look goes back by
 //!   a window, and what was told before is remembered for as long. Each second's look goes back by [`SHORT`], every
 //!   tenth by [`LONG`], which is longer than any statement may take (30 s) and the difference of clocks together.
-//!
-//! And a third: who waits in the queue, whose places change without an event of their own.
 
 use crate::domain::{ConversationId, Timestamp};
 use std::collections::{HashMap, HashSet};
@@ -54,7 +52,6 @@ pub struct Repair {
     customers: HashMap<ConversationId, i64>,
     desks: HashMap<ConversationId, Updated>,
     looks: u32,
-    queue: Vec<ConversationId>,
 }
 
 impl Repair {
@@ -86,13 +83,6 @@ impl Repair {
             before.is_none_or(|before| (before.seq, before.turn) != (row.seq, row.turn))
         };
         rows.iter().filter(is_news).map(|row| row.id).collect()
-    }
-
-    /// Whether those who wait are to be told of their places: `queue` are all who wait, in their order.
-    pub fn look_for_queue(&mut self, queue: Vec<ConversationId>) -> bool {
-        let moved = queue != self.queue;
-        self.queue = queue;
-        moved
     }
 
     /// Nobody looks at all conversations now: whoever comes next begins with a snapshot.
@@ -169,16 +159,6 @@ mod tests {
         assert_eq!(changed(&mut repair, row), [id(1)]);
         assert!(changed(&mut repair, row).is_empty());
         assert_eq!(changed(&mut repair, Updated { turn: 5, ..row }), [id(1)], "a reading alone");
-    }
-
-    #[test]
-    fn who_waits_is_told_whenever_the_queue_is_another() {
-        let mut repair = Repair::default();
-        assert!(!repair.look_for_queue(Vec::new()), "nobody ever waited");
-        assert!(repair.look_for_queue(vec![id(1), id(2)]));
-        assert!(!repair.look_for_queue(vec![id(1), id(2)]));
-        assert!(repair.look_for_queue(vec![id(2), id(1)]), "another order");
-        assert!(repair.look_for_queue(Vec::new()), "the desk knows how many wait");
     }
 
     #[test]

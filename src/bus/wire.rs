@@ -33,7 +33,7 @@ impl News {
     /// face knows the names of the bot and of the conversation's agent.
     pub(super) fn entry(&self) -> Option<Entry> {
         let value = match self {
-            Self::Signal(Signal::Changed(id)) => json!(["changed", id]),
+            Self::Signal(Signal::Changed(id) | Signal::Appended(id, _)) => json!(["changed", id]),
             Self::Signal(Signal::Explained(id, seq)) => json!(["explained", id, seq]),
             Self::Signal(Signal::Typing(id, author, _)) => json!(["typing", id, author]),
             Self::Signal(Signal::Reset) => json!(["reset"]),
@@ -157,6 +157,8 @@ mod tests {
         assert_eq!(sent.len(), 1);
         assert_eq!(read(sent[0].as_bytes(), B), Heard::News(all(), 0));
         assert_eq!(read(sent[0].as_bytes(), A), Heard::Own);
+        let changed = News::Signal(Signal::Changed(CONVERSATION)).entry();
+        assert_eq!(News::Signal(Signal::Appended(CONVERSATION, 3)).entry(), changed, "which event it is stays here");
     }
 
     #[test]

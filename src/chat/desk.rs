@@ -5,12 +5,13 @@ use crate::app::App;
 use crate::domain::{AgentId, Author, Band, ConversationId, Mood, State, Timestamp, VisitorId};
 use crate::store::{CardRow, PastWait};
 use serde::Serialize;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// Bot conversations that were active within this time are shown on the desk.
 const LIVE: Duration = Duration::from_secs(30 * 60);
 /// Waits of this period count for an estimate.
-const RECENT: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(super) const RECENT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// With fewer waits than this, no estimate is given: it would be a guess.
 const ENOUGH_WAITS: usize = 5;
 
@@ -113,13 +114,14 @@ pub async fn cards(app: &App) -> Result<Vec<Card>> {
     Ok(rows.into_iter().map(|row| card_of(app, row)).collect())
 }
 
-/// One conversation's card; none if the desk does not show it (closed, or nothing said yet).
+/// The cards of these conversations; one that the desk does not show has none (closed, or nothing said yet).
 ///
 /// # Errors
 /// If storage fails.
-pub async fn card(app: &App, id: ConversationId) -> Result<Option<Card>> {
-    let row = app.store.card(id).await?;
-    Ok(row.filter(|row| row.state != State::Closed).map(|row| card_of(app, row)))
+pub async fn cards_of(app: &App, conversations: &[ConversationId]) -> Result<HashMap<ConversationId, Card>> {
+    let rows = app.store.cards_of(conversations).await?;
+    let shown = rows.into_iter().filter(|row| row.state != State::Closed);
+    Ok(shown.map(|row| (row.id, card_of(app, row))).collect())
 }
 
 fn card_of(app: &App, row: CardRow) -> Card {
@@ -160,21 +162,9 @@ pub struct Wait {
 }
 
 /// How long people with about as many others ahead of them have waited lately; none while there are too few to say.
-///
-/// # Errors
-/// If storage fails.
-pub async fn expected_wait(app: &App, ahead: i64) -> Result<Option<Wait>> {
-    let waits = app.store.recent_waits(app.clock.now().before(RECENT)).await?;
-    Ok(quartiles(alike(&waits, ahead)).map(|(low, high)| Wait { low_s: low / 1000, high_s: (high / 1000).max(1) }))
-}
-
-/// What somebody in the queue may expect who waits since `since`; none once that has turned out wrong.
-///
-/// # Errors
-/// If storage fails.
-pub async fn remaining_wait(app: &App, ahead: i64, since: Timestamp) -> Result<Option<Wait>> {
-    let waited_s = app.clock.now().since(since) / 1000;
-    Ok(expected_wait(app, ahead).await?.filter(|wait| waited_s <= wait.high_s))
+#[must_use]
+pub(super) fn expected_wait(waits: &[PastWait], ahead: i64) -> Option<Wait> {
+    quartiles(alike(waits, ahead)).map(|(low, high)| Wait { low_s: low / 1000, high_s: (high / 1000).max(1) })
 }
 
 /// The waits of people who had as many ahead of them, give or take one, or half as many where they are many: behind

@@ -3,9 +3,8 @@
 //! everybody.
 
 use super::oncall::{self, Waits};
-use super::{Error, Result, desk, text, turn};
-use crate::app::{App, Shared};
-use crate::bus::Signal;
+use super::{Error, Result, queue, text, turn};
+use crate::app::App;
 use crate::dialogue::{Prompts, Rendered};
 use crate::domain::{Agent, AgentId, Author, Conversation, ConversationId, EventKind, Presence, Timestamp, Visibility};
 use crate::store::{self, Appended, Change, Guard, NewEvent, NewHandover, NextState, OpenWait};
@@ -48,7 +47,7 @@ pub(super) async fn begin(
         }
     }
     let ahead = app.store.queue_ahead(next.priority).await?;
-    let wait = if staffed { desk::expected_wait(app, ahead).await? } else { None };
+    let wait = if staffed { app.queue.expected_wait(ahead) } else { None };
     // What is promised is stored, so that promises can be held against what happened.
     next.data.insert("position".to_owned(), json!(ahead + 1));
     next.data.insert("open".to_owned(), json!(staffed));
@@ -73,42 +72,6 @@ pub(super) async fn begin(
         deliveries: oncall::call(app, prompts, &waits),
     };
     Ok(())
-}
-
-/// Where somebody stands who waits, and what they may expect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// 1 for the next.
-    pub position: i64,
-    /// Somebody takes conversations.
-    pub open: bool,
-    /// How long it takes, where that can be said.
-    pub wait: Option<desk::Wait>,
-    /// When people are there again, if nobody is and the hours say it.
-    pub back_at: Option<Timestamp>,
-}
-
-/// The place of a conversation in the queue; none if it does not wait.
-///
-/// # Errors
-/// Storage errors.
-pub async fn place(app: &App, conversation: ConversationId) -> Result<Option<Place>> {
-    let Some(place) = app.store.queue_place(conversation).await? else { return Ok(None) };
-    let open = app.desk.is_staffed();
-    let wait = if open { desk::remaining_wait(app, place.position - 1, place.since).await? } else { None };
-    let prompts = app.prompts();
-    let hours = prompts.business().hours.as_ref().filter(|_| !open);
-    let back_at = hours.and_then(|hours| hours.next_opening(app.clock.now())).map(|opening| opening.at);
-    Ok(Some(Place { position: place.position, open, wait, back_at }))
-}
-
-/// What somebody may expect who asks for a person now.
-///
-/// # Errors
-/// Storage errors.
-pub async fn usual_wait(app: &App) -> Result<Option<desk::Wait>> {
-    let priority = app.prompts().reason("button").map_or(0, |texts| texts.priority);
-    desk::expected_wait(app, app.store.queue_ahead(priority).await?).await
 }
 
 fn seconds(count: u64) -> Duration {
@@ -259,48 +222,6 @@ async fn change_owner(
 ) -> Result<Appended> {
     let appended = app.store.change_owner(conversation, change, text, app.clock.now()).await?;
     turn::announce(app, conversation);
-    announce_queue(app);
+    queue::announce(app);
     Ok(appended)
-}
-
-/// Has everybody who waits told that their place may have changed: at once if they have not been told lately.
-pub fn announce_queue(app: &App) {
-    announce_queue_here(app);
-    app.bus.announce_queue();
-}
-
-/// The same for those alone who wait at this node.
-pub(super) fn announce_queue_here(app: &App) {
-    app.queue_news.notify_one();
-}
-
-/// Least time between two announcements of the queue, and what each one who waits adds to it: a place read anew for
-/// everybody at each change would be the more work the longer the queue is.
-const QUEUE_PAUSE: Duration = Duration::from_millis(500);
-const PAUSE_EACH: Duration = Duration::from_millis(2);
-
-/// Announces the queue whenever it has changed, until the server stops.
-pub async fn follow_queue(app: Shared) {
-    let changed = async {
-        loop {
-            tokio::select! {
-                () = app.queue_news.notified() => {}
-                () = app.bus.queue_moved() => {}
-            }
-            let mut pause = QUEUE_PAUSE;
-            match app.store.queued().await {
-                Ok(waiting) => {
-                    metrics::gauge!(telemetry::WAITING).set(u32::try_from(waiting.len()).unwrap_or(u32::MAX));
-                    pause += PAUSE_EACH * u32::try_from(waiting.len()).unwrap_or(u32::MAX);
-                    waiting.into_iter().for_each(|id| app.bus.publish_here(&Signal::Queue(id)));
-                }
-                Err(error) => tracing::error!(%error, "the queue could not be announced"),
-            }
-            tokio::time::sleep(pause).await;
-        }
-    };
-    tokio::select! {
-        () = app.stop.cancelled() => {}
-        () = changed => {}
-    }
 }

@@ -13,6 +13,7 @@ pub mod lookup;
 pub mod oncall;
 pub mod outbox;
 pub mod presence;
+pub mod queue;
 pub mod reload;
 pub mod repair;
 pub mod sample_day;

@@ -5,7 +5,7 @@
 //! A node that dies cannot say so. Its seats carry a time that it moves on as long as it lives; a node whose time
 //! stands still for `LEASE`, by this node's clock, is dead. No two clocks are compared.
 
-use super::{Result, handoff};
+use super::Result;
 use crate::app::{App, Shared};
 use crate::bus::Signal;
 use crate::domain::{AgentId, NodeId, Presence, Timestamp};
@@ -283,7 +283,7 @@ async fn read(app: &App) -> Result<()> {
     if observed.changed {
         app.bus.publish_here(&Signal::Presence);
         // Those who wait are told whether anybody is there. The other nodes see for themselves.
-        handoff::announce_queue_here(app);
+        app.queue.look();
     }
     for (node, seen_at) in observed.dead {
         tracing::warn!(%node, "a node gives no sign of life: nobody sits there any more");

@@ -31,9 +31,6 @@ pub async fn run(app: Shared) {
 
 async fn look(app: &App, repair: &mut Repair) -> Result<()> {
     look_for_customers(app, repair).await?;
-    if repair.look_for_queue(app.store.queued().await?) {
-        app.bus.note_queue_moved();
-    }
     if app.bus.has_desks() {
         look_for_desks(app, repair).await
     } else {

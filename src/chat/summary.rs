@@ -6,22 +6,27 @@ use crate::dialogue::summary::Log;
 use crate::dialogue::{Summary, summarise};
 use crate::domain::{ConversationId, Event, TurnRecord};
 
-/// What a person has to know of the conversation.
+/// The newest entries that a summary tells of: it is made anew at each reading, and what lies further back helps nobody
+/// who takes over now.
+const TOLD: i64 = 1_000;
+
+/// What a person has to know of the conversation: of its newest 1,000 entries.
 ///
 /// # Errors
 /// `NotFound`; storage errors.
 pub async fn of(app: &App, conversation: ConversationId) -> Result<Summary> {
-    let (_, memory, customer) = turn::load(app, conversation).await?;
+    let (found, memory, customer) = turn::load(app, conversation).await?;
+    let from = (found.last_seq - TOLD).max(0);
     let (mut events, mut turns): (Vec<Event>, Vec<TurnRecord>) = (Vec::new(), Vec::new());
     loop {
-        let page = app.store.events_after(conversation, events.last().map_or(0, |event| event.seq)).await?;
+        let page = app.store.events_after(conversation, events.last().map_or(from, |event| event.seq)).await?;
         if page.is_empty() {
             break;
         }
         events.extend(page);
     }
     loop {
-        let page = app.store.turns_after(conversation, turns.last().map_or(0, |turn| turn.seq)).await?;
+        let page = app.store.turns_after(conversation, turns.last().map_or(from, |turn| turn.seq)).await?;
         if page.is_empty() {
             break;
         }

@@ -1,7 +1,7 @@
 //! One customer turn, top to bottom: the durable message first, then reading, decision and the
 //! stored answer. A crash in between leaves an unanswered event, which `upkeep` finds.
 
-use super::{Result, churn, explain, handoff, lookup, text};
+use super::{Result, churn, explain, handoff, lookup, queue, text};
 use crate::app::{App, Bot, Shared};
 use crate::bus::Signal;
 use crate::dialogue::{self, Decision, DialogueState, Prompts, Rendered};
@@ -58,15 +58,22 @@ impl Drop for OwnTurn<'_> {
     }
 }
 
-/// Stores a customer's message durably. The answer follows on its own: see [`answer_later`].
+/// Stores a customer's message durably: the event, if it is new. The answer follows on its own: see [`answer_later`].
 ///
 /// # Errors
 /// Text errors; `Closed`; `Conflict`; storage errors.
-pub async fn say(app: &App, conversation: ConversationId, client_id: Uuid, typed: &str) -> Result<Appended> {
+pub async fn say(
+    app: &App,
+    conversation: ConversationId,
+    client_id: Uuid,
+    typed: &str,
+) -> Result<(Appended, Option<Event>)> {
     let mut event = NewEvent::new(EventKind::Message, Author::Customer, app.clock.now());
     event.client_id = Some(client_id);
     event.text = Some(text::clean(typed)?);
-    store_turn(app, conversation, event).await
+    let appended = store_turn(app, conversation, event.clone()).await?;
+    let fresh = (!appended.repeated).then(|| event.stored(conversation, appended));
+    Ok((appended, fresh))
 }
 
 /// Stores a press of the button for a person.
@@ -82,7 +89,7 @@ pub async fn press_human(app: &App, conversation: ConversationId, client_id: Uui
 async fn store_turn(app: &App, conversation: ConversationId, event: NewEvent) -> Result<Appended> {
     let appended = app.store.append(conversation, Guard::Open, event).await?;
     if !appended.repeated {
-        announce(app, conversation);
+        app.bus.publish(&Signal::Appended(conversation, appended.seq));
     }
     Ok(appended)
 }
@@ -127,21 +134,24 @@ pub struct Judging<'a> {
     /// How long that took.
     waited: Duration,
     _room: SemaphorePermit<'a>,
+    _turn: Option<SemaphorePermit<'a>>,
 }
 
 impl<'a> Judging<'a> {
     /// Waits for room, and lets messages go first that wait to be stored: nobody hears that theirs is safe sooner if
-    /// an earlier one is answered meanwhile.
+    /// an earlier one is answered meanwhile. Where that goes on and on, one turn at a time is answered all the same.
     ///
     /// # Errors
     /// [`store::Error::Busy`] when the server stops.
     pub async fn wait(app: &'a App) -> Result<Self> {
         let since = Instant::now();
         let room = app.judging.acquire().await.map_err(|_| store::Error::Busy)?;
-        while app.store.writes_waiting() > 0 && since.elapsed() < GIVE_WAY {
+        let mut turn = None;
+        while app.store.writes_waiting() > 0 && turn.is_none() {
             tokio::time::sleep(LOOK_AGAIN).await;
+            turn = if since.elapsed() < GIVE_WAY { None } else { app.judging_pressed.try_acquire().ok() };
         }
-        Ok(Self { since, waited: since.elapsed(), _room: room })
+        Ok(Self { since, waited: since.elapsed(), _room: room, _turn: turn })
     }
 }
 
@@ -176,7 +186,7 @@ async fn answer_one(app: &Shared, event: &Event, judging: Judging<'_>) -> Result
         explain::later(app, &bot, &record, event, &memory);
     }
     if queued && outcome == TurnOutcome::Answered {
-        handoff::announce_queue(app);
+        queue::announce(app);
         app.outbox_news.notify_one();
     }
     Ok(())

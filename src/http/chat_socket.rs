@@ -10,9 +10,9 @@ use super::socket::{
 };
 use crate::app::{App, Shared};
 use crate::bus::Signal;
-use crate::chat::handoff::{self, Place};
+use crate::chat::queue::{self, Place};
 use crate::chat::{self, turn, visitor};
-use crate::domain::{Author, ConversationId, State, VisitorId};
+use crate::domain::{Author, ConversationId, Event, State, VisitorId};
 use crate::store::{self, Appended, PAGE};
 use crate::telemetry;
 use axum::Extension;
@@ -115,11 +115,14 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn add(&mut self, signal: Signal) {
+    /// `has` is the last event that was sent.
+    fn add(&mut self, signal: Signal, has: i64) {
         match signal {
             Signal::Typing(_, Author::Customer, _) => {}
             Signal::Typing(_, role, name) => self.typing = Some((role, name)),
             Signal::Queue(_) => self.position = true,
+            // That is there already.
+            Signal::Appended(_, seq) if seq <= has => {}
             // What was being typed is there.
             _ => *self = Self { news: true, typing: None, ..*self },
         }
@@ -155,7 +158,7 @@ impl<'a> Session<'a> {
         let signals = app.bus.subscribe(conversation.id);
         let prompts = app.prompts();
         let business = prompts.business();
-        let wait = handoff::usual_wait(app).await.unwrap_or_default();
+        let wait = queue::usual_wait(app);
         socket
             .send(&ServerFrame::Welcome {
                 conversation: conversation.id,
@@ -232,7 +235,7 @@ impl<'a> Session<'a> {
         });
         loop {
             match next {
-                Ok(signal) => wanted.add(signal),
+                Ok(signal) => wanted.add(signal, self.seq),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Lagged(_)) => wanted = Wanted { news: true, position: true, typing: None },
                 Err(TryRecvError::Closed) => {
@@ -273,6 +276,7 @@ impl<'a> Session<'a> {
         {
             return socket.send_limited(Some(id), wait, TOO_MANY).await;
         }
+        let mut said = None;
         let (id, outcome) = match frame {
             ClientFrame::Hello(_) => {
                 return socket.send_error(None, ErrorCode::BadFrame, "hello is the first frame only").await;
@@ -290,7 +294,10 @@ impl<'a> Session<'a> {
             }
             ClientFrame::Say { id, text } => {
                 let outcome = turn::say(app, conversation, id, &text).await;
+                let (outcome, fresh) =
+                    outcome.map_or_else(|error| (Err(error), None), |(told, event)| (Ok(told), event));
                 self.answer(outcome.as_ref());
+                said = fresh;
                 (id, outcome)
             }
             ClientFrame::Human { id } => {
@@ -315,7 +322,12 @@ impl<'a> Session<'a> {
         if outcome.is_ok() {
             metrics::histogram!(telemetry::ACK_SECONDS).record(self.heard.elapsed());
         }
-        send_outcome(socket, id, None, outcome).await
+        send_outcome(socket, id, None, outcome).await?;
+        // What was just written need not be read back, unless something before it is missing here.
+        match said.filter(|said| said.seq == self.seq + 1) {
+            Some(said) => self.send_entry(socket, &said).await,
+            None => Ok(()),
+        }
     }
 
     fn answer(&self, outcome: Result<&Appended, &chat::Error>) {
@@ -364,9 +376,7 @@ impl<'a> Session<'a> {
                 }
             };
             for entry in &events {
-                socket.send(&event(entry, Reader::Customer)).await?;
-                self.seq = entry.seq;
-                self.sent = Instant::now();
+                self.send_entry(socket, entry).await?;
             }
             // What is written after this read is signalled after it.
             if events.len() < PAGE as usize {
@@ -375,16 +385,19 @@ impl<'a> Session<'a> {
         }
     }
 
+    async fn send_entry(&mut self, socket: &mut Socket, entry: &Event) -> Result<(), End> {
+        socket.send(&event(entry, Reader::Customer)).await?;
+        self.seq = entry.seq;
+        self.sent = Instant::now();
+        Ok(())
+    }
+
     async fn send_position(&mut self, socket: &mut Socket) -> Result<(), End> {
-        match handoff::place(self.app, self.conversation).await {
-            Ok(Some(Place { position, open, wait, back_at })) => {
+        match self.app.queue.place(self.conversation) {
+            Some(Place { position, open, wait, back_at }) => {
                 socket.send(&ServerFrame::Position { position, open, wait, back_at }).await
             }
-            Ok(None) => Ok(()),
-            Err(error) => {
-                tracing::warn!(%error, "a queue position could not be read");
-                Ok(())
-            }
+            None => Ok(()),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::rate::Bucket;
 use super::socket::{Counted, DESK_FRAME, End, HELLO_DEADLINE, IDLE, ON_ITS_WAY, Socket, id_of, limit, parse};
 use crate::app::{App, Shared};
 use crate::bus::Signal;
-use crate::chat::{desk, handoff, summary};
+use crate::chat::{desk, handoff, queue, summary};
 use crate::domain::{AgentId, Author, ConversationId, EventKind, Presence, Timestamp};
 use crate::store::{Appended, PAGE};
 use axum::extract::State as Shares;
@@ -26,6 +26,8 @@ use uuid::Uuid;
 
 /// Conversations that one desk looks at in full at a time.
 const OPEN_AT_ONCE: usize = 64;
+/// Cards that are read with one statement. Fewer make a busy desk read more often; more make the first one wait.
+const CARDS_AT_ONCE: usize = 64;
 /// Operations at once, then one per `REFILL`.
 const BURST: u32 = 60;
 const REFILL: Duration = Duration::from_millis(200);
@@ -122,7 +124,7 @@ impl Drop for Seat<'_> {
 /// Tells the desks who is there, and those who wait whether anybody is.
 fn announce_presence(app: &App) {
     app.bus.publish(&Signal::Presence);
-    handoff::announce_queue(app);
+    queue::announce(app);
 }
 
 /// What a desk has of an open conversation.
@@ -222,7 +224,7 @@ impl Session<'_> {
 
     fn add(&self, wanted: &mut Wanted, signal: Signal) {
         match signal {
-            Signal::Changed(id) if !wanted.changed.contains(&id) => wanted.changed.push(id),
+            Signal::Changed(id) | Signal::Appended(id, _) if !wanted.changed.contains(&id) => wanted.changed.push(id),
             Signal::Explained(id, seq) if self.open.contains_key(&id) => wanted.explained.push((id, seq)),
             Signal::Typing(id, role, name) if self.open.contains_key(&id) => {
                 wanted.typing.retain(|(other, ..)| *other != id);
@@ -232,7 +234,11 @@ impl Session<'_> {
             Signal::Reset => wanted.reset = true,
             Signal::Again => wanted.all = true,
             Signal::Rights(agent) => wanted.rights |= agent == self.user.agent.id,
-            Signal::Changed(_) | Signal::Explained(..) | Signal::Typing(..) | Signal::Queue(_) => {}
+            Signal::Changed(_)
+            | Signal::Appended(..)
+            | Signal::Explained(..)
+            | Signal::Typing(..)
+            | Signal::Queue(_) => {}
         }
     }
 
@@ -255,9 +261,8 @@ impl Session<'_> {
         if wanted.presence {
             self.send_agents(socket).await?;
         }
-        for conversation in wanted.changed {
-            self.send_card(socket, conversation).await?;
-            self.send_news(socket, conversation).await?;
+        for some in wanted.changed.chunks(CARDS_AT_ONCE) {
+            self.send_cards(socket, some).await?;
         }
         for (conversation, seq) in wanted.explained {
             self.send_turn(socket, conversation, seq).await?;
@@ -311,23 +316,27 @@ impl Session<'_> {
         age.is_ok_and(|age| Duration::from_millis(age) < time)
     }
 
-    async fn send_card(&mut self, socket: &mut Socket, conversation: ConversationId) -> Result<(), End> {
-        match desk::card(self.app, conversation).await {
-            Ok(Some(card)) => {
-                let version = self.next_version();
-                socket.send(&ServerFrame::Card { version, card }).await
-            }
-            Ok(None) => {
-                let version = self.next_version();
-                socket.send(&ServerFrame::Gone { version, conversation }).await
-            }
-            Err(error) => {
-                tracing::error!(%error, "a card could not be read");
-                // Leaves a gap, which the next card or ping shows to the desk: it then gets the list anew.
-                self.next_version();
-                Ok(())
-            }
+    /// Sends the cards of conversations that changed, and what those that are open have gained.
+    async fn send_cards(&mut self, socket: &mut Socket, changed: &[ConversationId]) -> Result<(), End> {
+        let cards = desk::cards_of(self.app, changed).await;
+        if let Err(error) = &cards {
+            tracing::error!(%error, "cards could not be read");
+            // Leaves a gap, which the next card or ping shows to the desk: it then gets the list anew.
+            self.next_version();
         }
+        let mut cards = cards.ok();
+        for conversation in changed {
+            if let Some(cards) = &mut cards {
+                let version = self.next_version();
+                let frame = match cards.remove(conversation) {
+                    Some(card) => ServerFrame::Card { version, card },
+                    None => ServerFrame::Gone { version, conversation: *conversation },
+                };
+                socket.send(&frame).await?;
+            }
+            self.send_news(socket, *conversation).await?;
+        }
+        Ok(())
     }
 
     /// Sends what an open conversation has gained: events first, then the readings of them.

@@ -11,7 +11,7 @@ use super::sentences::sentences;
 use super::surface::{CUES, cues};
 use crate::domain::analysis::EMOTIONS;
 use crate::domain::{Analysis, IntentScore, Sentiment, Source};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// Probability from which a turn counts as frustrated.
 pub(crate) const FRUSTRATED: f32 = 0.60;
@@ -34,29 +34,57 @@ const FILLER: &[&str] = &[
     "will", "with", "would", "you", "your",
 ];
 
-/// Keyword lists and the words of each intent's phrases.
+/// The words of each intent's phrases, found by the word: there are tens of thousands of phrases, and a server that
+/// falls back to rules is one that has no time.
 pub(crate) struct Rules {
-    intents: Vec<(String, Vec<BTreeSet<String>>)>,
-    /// How telling a word is: high for words that few intents use.
-    weights: BTreeMap<String, f32>,
+    intents: Vec<String>,
+    phrases: Vec<Phrase>,
+    words: HashMap<String, Word>,
 }
+
+struct Phrase {
+    /// Index into the intents.
+    intent: usize,
+    /// Sum of its words' weights.
+    weight: f32,
+}
+
+struct Word {
+    /// How telling it is: high for words that few intents use.
+    weight: f32,
+    /// Indices of the phrases that have it.
+    phrases: Vec<usize>,
+}
+
+/// Weight of a word that no phrase has.
+const UNKNOWN: f32 = 1.0;
 
 impl Rules {
     /// Learns the words of the example phrases.
     pub(crate) fn learn(intents: &[IntentExamples]) -> Self {
-        let intents: Vec<(String, Vec<BTreeSet<String>>)> = intents
-            .iter()
-            .map(|intent| (intent.name.clone(), intent.phrases.iter().map(|phrase| content(phrase)).collect()))
-            .collect();
-        let mut used_by: BTreeMap<String, usize> = BTreeMap::new();
-        for (_, phrases) in &intents {
-            for word in phrases.iter().flatten().collect::<BTreeSet<_>>() {
-                *used_by.entry(word.clone()).or_default() += 1;
+        let mut words: HashMap<String, Word> = HashMap::new();
+        let (mut phrases, mut contents) = (Vec::new(), Vec::new());
+        for (number, intent) in intents.iter().enumerate() {
+            for phrase in &intent.phrases {
+                let content = content(phrase);
+                for word in &content {
+                    let word = words.entry(word.clone()).or_insert(Word { weight: 0.0, phrases: Vec::new() });
+                    word.phrases.push(phrases.len());
+                }
+                phrases.push(Phrase { intent: number, weight: 0.0 });
+                contents.push(content);
             }
         }
         let all = intents.len() as f32;
-        let weights = used_by.into_iter().map(|(word, count)| (word, (1.0 + all / count as f32).ln())).collect();
-        Self { intents, weights }
+        for word in words.values_mut() {
+            let mut users: Vec<usize> = word.phrases.iter().map(|phrase| phrases[*phrase].intent).collect();
+            users.dedup(); // phrases stand intent by intent
+            word.weight = (1.0 + all / users.len() as f32).ln();
+        }
+        for (phrase, content) in phrases.iter_mut().zip(contents) {
+            phrase.weight = content.iter().filter_map(|word| words.get(word)).map(|word| word.weight).sum();
+        }
+        Self { intents: intents.iter().map(|intent| intent.name.clone()).collect(), phrases, words }
     }
 
     /// Reads one text; never fails.
@@ -83,24 +111,25 @@ impl Rules {
 
     /// Intents by the weighted share of words that the text and the best phrase have in common.
     fn rank(&self, text: &str) -> Vec<IntentScore> {
-        let asked = content(text);
-        let weight = |words: &mut dyn Iterator<Item = &String>| {
-            words.map(|word| self.weights.get(word).copied().unwrap_or(1.0)).sum::<f32>()
-        };
-        let total = weight(&mut asked.iter());
-        let overlap = |phrase: &BTreeSet<String>| {
-            let shared = weight(&mut asked.intersection(phrase));
-            let union = total + weight(&mut phrase.iter()) - shared;
-            if union > 0.0 { shared / union } else { 0.0 }
-        };
+        let (mut total, mut shared) = (0.0, vec![0.0_f32; self.phrases.len()]);
+        for word in content(text) {
+            let Some(word) = self.words.get(&word) else {
+                total += UNKNOWN;
+                continue;
+            };
+            total += word.weight;
+            word.phrases.iter().for_each(|phrase| shared[*phrase] += word.weight);
+        }
+        let mut best = vec![0.0_f32; self.intents.len()];
+        for (phrase, shared) in self.phrases.iter().zip(shared).filter(|(_, shared)| *shared > 0.0) {
+            best[phrase.intent] = best[phrase.intent].max(shared / (total + phrase.weight - shared));
+        }
         let mut scores: Vec<IntentScore> = self
             .intents
             .iter()
-            .map(|(name, phrases)| {
-                let similarity = phrases.iter().map(overlap).fold(0.0, f32::max);
-                IntentScore { name: name.clone(), probability: 0.0, similarity }
-            })
-            .filter(|score| score.similarity > 0.0)
+            .zip(best)
+            .filter(|(_, similarity)| *similarity > 0.0)
+            .map(|(name, similarity)| IntentScore { name: name.clone(), probability: 0.0, similarity })
             .collect();
         // Fixed scores for "none of these" beside the overlaps: one shared word is not an answer.
         let powers: Vec<f32> = scores.iter().map(|score| (12.0 * score.similarity).exp()).collect();

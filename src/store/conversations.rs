@@ -83,17 +83,21 @@ impl CardRow {
     }
 }
 
-/// Where somebody stands in the queue.
+/// A conversation that waits for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
-pub struct QueuePlace {
-    /// 1 for the next.
-    pub position: i64,
+pub struct Queued {
+    /// Which.
+    pub id: ConversationId,
+    /// Sample data.
+    pub demo: bool,
+    /// Higher first.
+    pub priority: i64,
     /// Since when they wait for this hand-over.
     pub since: Timestamp,
 }
 
 macro_rules! card_query {
-    ($condition:literal) => {
+    ($condition:tt) => {
         sql!(
             "SELECT c.id, c.visitor_id, v.external_id IS NOT NULL AS verified, v.profile, c.state, c.agent_id, a.name AS agent_name, c.last_seq, c.created_at,
                 c.updated_at, c.queued_at, c.priority, c.reason, c.demo,
@@ -202,33 +206,23 @@ impl Store {
             .await
     }
 
-    /// One conversation's list entry, if a customer has said anything in it.
+    /// The list entries of these conversations, as far as a customer has said anything in them; in any order. One
+    /// statement for many: the way to the database and back costs more than what is done there.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn card(&self, id: ConversationId) -> Result<Option<CardRow>> {
-        self.database.read().await?.query(card_query!("c.id = $1")).bind(id).fetch_optional().await
-    }
-
-    /// Place in the queue; none if not queued. Nobody waits behind sample data.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn queue_place(&self, id: ConversationId) -> Result<Option<QueuePlace>> {
+    pub async fn cards_of(&self, conversations: &[ConversationId]) -> Result<Vec<CardRow>> {
+        if conversations.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<String> = conversations.iter().map(|id| id.0.simple().to_string()).collect();
         self.database
             .read()
             .await?
-            .query(sql!(
-                "SELECT (SELECT COUNT(*) FROM conversation o WHERE o.state = 'queued' AND (c.demo OR NOT o.demo)
-                       AND (o.priority > c.priority
-                            OR (o.priority = c.priority AND (o.queued_at < c.queued_at
-                                OR (o.queued_at = c.queued_at AND o.id <= c.id))))) AS position,
-                    COALESCE((SELECT MAX(h.queued_at) FROM handover h
-                              WHERE h.conversation_id = c.id AND h.claimed_at IS NULL), c.queued_at) AS since
-             FROM conversation c WHERE c.id = $1 AND c.state = 'queued'"
-            ))
-            .bind(id)
-            .fetch_optional()
+            .query(card_query!(["c.id IN (SELECT unhex(value) FROM json_each($1))"
+                | "c.id IN (SELECT CAST(value AS UUID) FROM jsonb_array_elements_text($1) AS asked (value))"]))
+            .bind(Json(ids))
+            .fetch_all()
             .await
     }
 
@@ -246,18 +240,21 @@ impl Store {
             .await
     }
 
-    /// Ids of the conversations that wait, in the order in which they are served.
+    /// The conversations that wait, in the order in which they are served; 10,000 at most.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn queued(&self) -> Result<Vec<ConversationId>> {
+    pub async fn queue(&self) -> Result<Vec<Queued>> {
         self.database
             .read()
             .await?
             .query(sql!(
-                "SELECT id FROM conversation WHERE state = 'queued' ORDER BY priority DESC, queued_at, id LIMIT 1000"
+                "SELECT c.id, c.demo, c.priority,
+                    COALESCE((SELECT MAX(h.queued_at) FROM handover h
+                              WHERE h.conversation_id = c.id AND h.claimed_at IS NULL), c.queued_at) AS since
+             FROM conversation c WHERE c.state = 'queued' ORDER BY c.priority DESC, c.queued_at, c.id LIMIT 10000"
             ))
-            .scalars()
+            .fetch_all()
             .await
     }
 }

@@ -79,6 +79,25 @@ pub struct Appended {
     pub repeated: bool,
 }
 
+impl NewEvent {
+    /// The event as a reader of the log finds it.
+    #[must_use]
+    pub fn stored(self, conversation: ConversationId, appended: Appended) -> Event {
+        Event {
+            conversation_id: conversation,
+            seq: appended.seq,
+            at: appended.at,
+            kind: self.kind,
+            visibility: self.visibility,
+            author: self.author,
+            author_name: self.author_name,
+            client_id: self.client_id,
+            text: self.text,
+            data: self.data,
+        }
+    }
+}
+
 /// Who is owed an answer by the bot. The states are left out one by one, as no index is to be sought by those that stay:
 /// most conversations have them. Samples are answered by whoever writes them, at their own times.
 pub(super) const UNANSWERED: Sql = sql!(

@@ -38,7 +38,7 @@ mod writer;
 
 pub use agents::{AgentUpdate, Credentials, NewAgent};
 pub use archive::{Archive, ArchivedTurn, HandoverLabels};
-pub use conversations::{CardRow, Opening, QueuePlace};
+pub use conversations::{CardRow, Opening, Queued};
 pub use events::{Appended, Guard, NewEvent, PAGE};
 pub use handovers::{NewHandover, OpenWait, PastWait, Waiting};
 pub use invitations::ArmCount;

@@ -19,8 +19,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
-/// Items that may wait before a caller is told that storage is busy.
-const QUEUE: usize = 1_024;
+/// Items that may wait before a caller is told that storage is busy: as many as it stores in about a second, which is
+/// sooner than whoever was refused comes back.
+const QUEUE: usize = 4_096;
 /// Items in one transaction.
 const GROUP: usize = 64;
 /// Those of the background among them at most, so that they neither hold up the others nor starve.

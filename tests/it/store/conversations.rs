@@ -4,7 +4,8 @@ use super::{AT, Fixture, claim, decided, handing_over, hire, on_both, open, said
 use candor::clock::Clock;
 use candor::domain::{Author, Band, ChurnRisk, Customer, EventKind, Mood, Profile, State, Timestamp};
 use candor::store::{
-    Change, Error, Forgotten, Guard, HIT_END, HIT_START, NewEvent, NewHandover, Opening, TranscriptFilter, TurnWrite,
+    Change, Error, Forgotten, Guard, HIT_END, HIT_START, NewEvent, NewHandover, Opening, Queued, TranscriptFilter,
+    TurnWrite,
 };
 use serde_json::json;
 
@@ -54,7 +55,7 @@ async fn a_customer_is_one_in_all_browsers_and_their_last_rating_counts(fixture:
     assert_eq!(customer(long_ago).await.last_rating, None);
     assert_eq!(customer(first).await, Customer::default());
     assert_eq!(store.profile(phone).await.unwrap(), Some(profile.clone()));
-    assert_eq!(store.card(now).await.unwrap().unwrap().customer_name().as_deref(), Some("Ada"));
+    assert_eq!(store.cards_of(&[now]).await.unwrap()[0].customer_name().as_deref(), Some("Ada"));
     let visitor = store.visitor(vec![3; 32]).await.unwrap().unwrap();
     assert!(
         visitor.is("cust-7", &profile) && !visitor.is("cust-8", &profile) && !visitor.is("cust-7", &Profile::default())
@@ -76,27 +77,29 @@ async fn the_desk_lists_the_queue_first(fixture: &Fixture) {
             queued.push(conversation);
         }
     }
-    assert_eq!(store.queued().await.unwrap(), queued, "in the order in which they came");
+    let waiting = async || store.queue().await.unwrap();
+    let ids = async || waiting().await.iter().map(|one| one.id).collect::<Vec<_>>();
+    assert_eq!(ids().await, queued, "in the order in which they came");
     assert_eq!((store.queue_ahead(2).await.unwrap(), store.queue_ahead(3).await.unwrap()), (2, 0));
-    let place = store.queue_place(queued[1]).await.unwrap().unwrap();
-    assert_eq!((place.position, place.since), (2, Timestamp(2)));
-    assert_eq!(store.queue_place(fixture.conversation).await.unwrap(), None);
+    assert_eq!(waiting().await[1], Queued { id: queued[1], demo: false, priority: 2, since: Timestamp(2) });
     let cards = store.cards(Timestamp(0)).await.unwrap();
     let listed: Vec<_> = cards.iter().map(|card| card.id).collect();
     assert_eq!(listed[..2], queued[..], "the queue by its age");
     assert_eq!(cards.len(), 3, "not the one in which nobody said anything");
-    let card = store.card(queued[0]).await.unwrap().unwrap();
+    let card = store.cards_of(&[queued[0], fixture.conversation]).await.unwrap().remove(0);
     assert_eq!(card, cards[0]);
     assert_eq!((card.mood, card.frustration), (Some(Mood::Frustrated), Some(0.75)));
     assert_eq!((card.churn_score, card.churn_band), (Some(0.5), Some(Band::Medium)));
     assert_eq!(card.last_customer_text.as_deref(), Some("a person, please"));
     assert_eq!((card.last_text.as_deref(), card.last_author), (Some("On its way."), Some(Author::Bot)));
     assert_eq!((card.reason.as_deref(), card.priority, card.verified), (Some("asked"), 2, false));
-    assert_eq!(store.card(fixture.conversation).await.unwrap(), None);
+    assert_eq!(store.cards_of(&[fixture.conversation]).await.unwrap(), [], "nobody said anything");
+    assert_eq!(store.cards_of(&queued).await.unwrap().len(), 2);
+    assert_eq!(store.cards_of(&[]).await.unwrap(), []);
     let agent = hire(store, "ada@shop.example").await;
     claim(store, queued[0], agent).await;
-    assert_eq!(store.queued().await.unwrap(), queued[1..]);
-    assert_eq!(store.card(queued[0]).await.unwrap().unwrap().agent_id, Some(agent));
+    assert_eq!(ids().await, queued[1..]);
+    assert_eq!(store.cards_of(&queued[..1]).await.unwrap()[0].agent_id, Some(agent));
 }
 
 async fn what_is_old_is_forgotten_and_what_waits_is_kept_longer(fixture: &Fixture) {

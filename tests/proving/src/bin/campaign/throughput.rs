@@ -52,7 +52,8 @@ pub(crate) async fn run(stage: &Stage) -> Result<Outcome> {
         outcome.tell("customer to desk", to_desk);
         outcome.tell("desk to customer", to_customer);
         if stage.long {
-            outcome.require(ack.p50 <= ACK.0 && ack.p99 <= ACK.1, || format!("acks: p50 {}, p99 {} ms", ack.p50, ack.p99));
+            outcome
+                .require(ack.p50 <= ACK.0 && ack.p99 <= ACK.1, || format!("acks: p50 {}, p99 {} ms", ack.p50, ack.p99));
             let seen = to_desk.p99.max(to_customer.p99);
             outcome.require(seen <= SEEN, || format!("the other side has it after {seen} ms (p99)"));
         }
@@ -62,6 +63,7 @@ pub(crate) async fn run(stage: &Stage) -> Result<Outcome> {
 
     // The most that it can, first while the bot answers by rules, then where a person has it.
     let answered = peak(&mut world, burst(stage)).await?;
+    eprintln!("throughput: {:?}; {answered:.0} durable a second, the bot answering", outcome.figures);
     claim_all(&mut world).await?;
     let silent = peak(&mut world, burst(stage)).await?;
     outcome.tell("durable a second, the bot answering", answered.round());
@@ -128,7 +130,16 @@ async fn claim_all(world: &mut World) -> Result<()> {
             desk.give(Task::Claim { conversation: *conversation, id: world.random.id() });
         }
         sleep(Duration::from_millis(10)).await;
-        ensure!(desk.idle(Instant::now() + Duration::from_secs(60)).await, "claims are not answered");
+        let answered = desk.idle(Instant::now() + Duration::from_secs(60)).await;
+        let reason = || {
+            format!(
+                "{} claims wait, live {}: {}",
+                desk.talk.borrow().waiting(),
+                desk.talk.borrow().is_live(),
+                desk.status.borrow().reason
+            )
+        };
+        ensure!(answered, "claims are not answered: {}", reason());
         let owned = desk.talk.borrow().owned().len();
         ensure!(owned == some.len(), "{owned} of {} claims were granted", some.len());
     }
