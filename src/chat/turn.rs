@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::store::{self, Appended, BotMessage, Guard, NewEvent, NewHandover, NextState, TurnOutcome, TurnWrite};
 use crate::telemetry;
 use serde_json::{Map, Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::SemaphorePermit;
@@ -19,6 +19,8 @@ use uuid::Uuid;
 
 /// How long a decision lets messages go first, so that answers do not end altogether while ever more is said.
 const GIVE_WAY: Duration = Duration::from_secs(2);
+/// The pause before one that goes on all the same.
+const PRESSED: Duration = Duration::from_millis(20);
 /// How often it looks whether some still wait.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
@@ -26,9 +28,25 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 #[derive(Debug, Default)]
 pub struct TurnOrder {
     locks: Mutex<HashMap<ConversationId, Arc<tokio::sync::Mutex<()>>>>,
+    /// Conversations that somebody is about to look at.
+    coming: Mutex<HashSet<ConversationId>>,
 }
 
 impl TurnOrder {
+    /// Whether somebody has to come for a turn that is in the log: not if somebody is on the way who has not looked yet.
+    fn call(&self, id: ConversationId) -> bool {
+        self.coming().insert(id)
+    }
+
+    /// To be said before the log is looked at.
+    fn arrive(&self, id: ConversationId) {
+        self.coming().remove(&id);
+    }
+
+    fn coming(&self) -> MutexGuard<'_, HashSet<ConversationId>> {
+        self.coming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn take(&self, id: ConversationId) -> OwnTurn<'_> {
         let lock = Arc::clone(self.locks().entry(id).or_default());
         OwnTurn { order: self, id, held: Some(lock.lock_owned().await) }
@@ -101,6 +119,9 @@ pub fn announce(app: &App, conversation: ConversationId) {
 
 /// Answers the conversation in the background; a failure is logged and left to `upkeep`.
 pub fn answer_later(app: &Shared, conversation: ConversationId) {
+    if !app.turns.call(conversation) {
+        return;
+    }
     let app_of_task = Arc::clone(app);
     app.decisions.spawn(&app.tasks, async move {
         if let Err(error) = answer(&app_of_task, conversation).await {
@@ -116,13 +137,16 @@ pub fn answer_later(app: &Shared, conversation: ConversationId) {
 /// Storage errors. The model's failures are none: rules read the turn then.
 pub async fn answer(app: &Shared, id: ConversationId) -> Result<()> {
     let _turn = app.turns.take(id).await;
-    let mut first = Some(Judging::wait(app).await?);
+    let room = Judging::wait(app).await;
+    app.turns.arrive(id);
+    let mut first = Some(room?);
     for event in app.store.unread_turns(id).await? {
         let judging = match first.take() {
             Some(judging) => judging,
             None => Judging::wait(app).await?,
         };
-        answer_one(app, &event, judging).await?;
+        // Apart, because thousands may wait above and only a few come here.
+        Box::pin(answer_one(app, &event, judging)).await?;
     }
     Ok(())
 }
@@ -150,6 +174,9 @@ impl<'a> Judging<'a> {
         while app.store.writes_waiting() > 0 && turn.is_none() {
             tokio::time::sleep(LOOK_AGAIN).await;
             turn = if since.elapsed() < GIVE_WAY { None } else { app.judging_pressed.try_acquire().ok() };
+        }
+        if turn.is_some() {
+            tokio::time::sleep(PRESSED).await;
         }
         Ok(Self { since, waited: since.elapsed(), _room: room, _turn: turn })
     }
@@ -346,4 +373,21 @@ async fn next_state(
         handoff::begin(app, prompts, (conversation, bonus), staffed, rendered, &mut next).await?;
     }
     Ok(Some(next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TurnOrder;
+    use crate::domain::ConversationId;
+    use uuid::Uuid;
+
+    #[test]
+    fn whoever_is_on_the_way_finds_what_comes_meanwhile_and_nobody_else_has_to_come() {
+        let (order, [one, other]) = (TurnOrder::default(), [1, 2].map(|id| ConversationId(Uuid::from_u128(id))));
+        assert!(order.call(one) && order.call(other));
+        assert!(!order.call(one), "somebody is on the way");
+        order.arrive(one);
+        assert!(order.call(one), "whoever looked before may not have seen it");
+        assert!(!order.call(other));
+    }
 }
