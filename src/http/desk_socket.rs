@@ -1,6 +1,7 @@
 //! The desk socket, `GET /v1/desk`: a snapshot, then deltas; one task per open desk.
 
 use super::chat_socket::send_outcome;
+use super::desk_backlog::Backlog;
 use super::error::{ApiError, Problem};
 use super::extract::{AgentUser, OwnOrigin};
 use super::frame::{
@@ -26,8 +27,6 @@ use uuid::Uuid;
 
 /// Conversations that one desk looks at in full at a time.
 const OPEN_AT_ONCE: usize = 64;
-/// Cards that are read with one statement. Fewer make a busy desk read more often; more make the first one wait.
-const CARDS_AT_ONCE: usize = 64;
 /// Operations at once, then one per `REFILL`.
 const BURST: u32 = 60;
 const REFILL: Duration = Duration::from_millis(200);
@@ -80,6 +79,7 @@ async fn sit(app: &Shared, user: &AgentUser, socket: &mut Socket) -> End {
         user,
         signals: app.bus.subscribe_desk(),
         open: HashMap::new(),
+        backlog: Backlog::new(),
         version: 0,
         sent: Instant::now(),
         bucket: Bucket::new(BURST, REFILL),
@@ -139,6 +139,7 @@ struct Session<'a> {
     user: &'a AgentUser,
     signals: Receiver<Signal>,
     open: HashMap<ConversationId, Sent>,
+    backlog: Backlog,
     /// Of the list of cards and colleagues, as it was sent; raised by one with each frame that tells of it.
     version: u64,
     /// When it was raised.
@@ -196,6 +197,7 @@ impl Session<'_> {
                 let wanted = self.gather(signal)?;
                 self.follow(socket, wanted).await
             }
+            () = self.backlog.due() => self.follow(socket, Wanted::default()).await,
             frame = tokio::time::timeout_at(self.heard + IDLE, socket.receive()) => {
                 let text = frame.map_err(|_| End::from(Close::Silent))??;
                 self.heard = Instant::now();
@@ -224,7 +226,7 @@ impl Session<'_> {
 
     fn add(&self, wanted: &mut Wanted, signal: Signal) {
         match signal {
-            Signal::Changed(id) | Signal::Appended(id, _) if !wanted.changed.contains(&id) => wanted.changed.push(id),
+            Signal::Changed(id) | Signal::Appended(id, _) => wanted.changed.push(id),
             Signal::Explained(id, seq) if self.open.contains_key(&id) => wanted.explained.push((id, seq)),
             Signal::Typing(id, role, name) if self.open.contains_key(&id) => {
                 wanted.typing.retain(|(other, ..)| *other != id);
@@ -234,11 +236,7 @@ impl Session<'_> {
             Signal::Reset => wanted.reset = true,
             Signal::Again => wanted.all = true,
             Signal::Rights(agent) => wanted.rights |= agent == self.user.agent.id,
-            Signal::Changed(_)
-            | Signal::Appended(..)
-            | Signal::Explained(..)
-            | Signal::Typing(..)
-            | Signal::Queue(_) => {}
+            Signal::Explained(..) | Signal::Typing(..) | Signal::Queue(_) => {}
         }
     }
 
@@ -255,15 +253,17 @@ impl Session<'_> {
             socket.send(&ServerFrame::Reset { reason: "samples_removed", after: None }).await?;
         }
         if wanted.reset || wanted.all {
+            self.backlog.clear();
             self.send_snapshot(socket).await?;
             return self.send_all_news(socket).await;
         }
         if wanted.presence {
             self.send_agents(socket).await?;
         }
-        for some in wanted.changed.chunks(CARDS_AT_ONCE) {
-            self.send_cards(socket, some).await?;
+        for conversation in wanted.changed {
+            self.backlog.add(conversation, self.open.contains_key(&conversation));
         }
+        self.send_cards(socket).await?;
         for (conversation, seq) in wanted.explained {
             self.send_turn(socket, conversation, seq).await?;
         }
@@ -316,9 +316,10 @@ impl Session<'_> {
         age.is_ok_and(|age| Duration::from_millis(age) < time)
     }
 
-    /// Sends the cards of conversations that changed, and what those that are open have gained.
-    async fn send_cards(&mut self, socket: &mut Socket, changed: &[ConversationId]) -> Result<(), End> {
-        let cards = desk::cards_of(self.app, changed).await;
+    /// Sends the cards of conversations that changed, as many as are due, and what those that are open have gained.
+    async fn send_cards(&mut self, socket: &mut Socket) -> Result<(), End> {
+        let changed = self.backlog.take(Instant::now());
+        let cards = desk::cards_of(self.app, &changed).await;
         if let Err(error) = &cards {
             tracing::error!(%error, "cards could not be read");
             // Leaves a gap, which the next card or ping shows to the desk: it then gets the list anew.
@@ -328,13 +329,13 @@ impl Session<'_> {
         for conversation in changed {
             if let Some(cards) = &mut cards {
                 let version = self.next_version();
-                let frame = match cards.remove(conversation) {
+                let frame = match cards.remove(&conversation) {
                     Some(card) => ServerFrame::Card { version, card },
-                    None => ServerFrame::Gone { version, conversation: *conversation },
+                    None => ServerFrame::Gone { version, conversation },
                 };
                 socket.send(&frame).await?;
             }
-            self.send_news(socket, *conversation).await?;
+            self.send_news(socket, conversation).await?;
         }
         Ok(())
     }

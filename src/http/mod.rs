@@ -4,6 +4,7 @@
 mod assets;
 mod chat_socket;
 mod demo_shop;
+mod desk_backlog;
 mod desk_socket;
 mod error;
 mod extract;
