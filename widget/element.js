@@ -21,6 +21,7 @@ export class CandorChat extends HTMLElement {
   static observedAttributes = ["accent", "identity"];
 
   #root = this.attachShadow({ mode: "open" });
+  #ready = null; // the texts are there and the launcher is drawn
   #texts = null;
   #frame = null;
   #launcher = null;
@@ -46,14 +47,17 @@ export class CandorChat extends HTMLElement {
   }
 
   connectedCallback() {
-    if (!this.#frame) this.#build();
-    this.#paint();
+    this.#ready ??= this.#build();
     document.addEventListener("visibilitychange", this.#seen);
     addEventListener("pageshow", this.#back);
     visualViewport?.addEventListener("resize", this.#fit);
     visualViewport?.addEventListener("scroll", this.#fit);
-    if (this.#conversation) this.#conversation.start();
-    else if (Memory.has(this.#site)) this.#resume();
+    this.#ready.then(() => {
+      if (!this.isConnected) return;
+      this.#paint();
+      if (this.#conversation) this.#conversation.start();
+      else if (Memory.has(this.#site)) this.#resume();
+    });
   }
 
   disconnectedCallback() {
@@ -89,6 +93,7 @@ export class CandorChat extends HTMLElement {
   async open() {
     if (this.#opened) return;
     this.#returnTo = document.activeElement === this ? null : document.activeElement;
+    await this.#ready;
     if (!(await this.#load())) return;
     this.#show();
     this.#focusInside();
@@ -107,7 +112,8 @@ export class CandorChat extends HTMLElement {
   }
 
   /** For loader.js: lets invitation.js watch the page. `watchPage` is its function, `page` what it watches. */
-  invite(watchPage, page) {
+  async invite(watchPage, page) {
+    await this.#ready;
     this.#invitations = watchPage(page, {
       root: this.#root,
       texts: this.#texts,
@@ -144,9 +150,13 @@ export class CandorChat extends HTMLElement {
     return Memory.has(this.#site) && this.#conversation?.owner !== "closed";
   }
 
-  #build() {
-    const locale = this.getAttribute("locale") || document.documentElement.lang || navigator.language;
-    this.#texts = new Texts(locale);
+  get #locale() {
+    return this.getAttribute("locale") || document.documentElement.lang || navigator.language;
+  }
+
+  // A launcher in English that turns into another language would be read out twice.
+  async #build() {
+    this.#texts = await Texts.load(this.#locale);
     this.#root.adoptedStyleSheets = [launcherSheet];
     this.#badge = make("span", { class: "badge", "aria-hidden": "true", hidden: true });
     this.#launcher = make("button", { type: "button", class: "launcher", "aria-expanded": "false", onclick: () => (this.#opened ? this.close() : this.open()) },
@@ -181,7 +191,7 @@ export class CandorChat extends HTMLElement {
     this.#conversation = new Conversation({
       url: this.#socketAddress(),
       site: this.#site,
-      locale: this.getAttribute("locale") || document.documentElement.lang || navigator.language,
+      locale: this.#locale,
       identity: this.#identity,
       memory: this.#memory,
       invitation: () => this.#due ?? undefined,

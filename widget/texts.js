@@ -1,121 +1,55 @@
-// Every word of the widget that does not come from the server, one object per locale.
+// Every word of the widget that does not come from the server, one file per language.
 //
 // It knows: texts, plural forms, and how a wait or a time is written.
 // It must not know: the DOM.
 
-const en = {
-  direction: "ltr", // of the text; the panel is laid out by it
-  openChat: "Open chat",
-  openChatUnread: { one: "Open chat, {count} unread message", other: "Open chat, {count} unread messages" },
-  closeChat: "Close chat",
-  invitation: "Invitation to chat",
-  invitationClose: "Close the invitation",
-  invitationNever: "Don’t show again",
-  loadFailed: "The chat could not be loaded. Please try again.",
-  chat: "Chat",
-  chatWith: "Chat with {business}",
-  conversation: "Conversation",
-  connecting: "Connecting…",
-
-  aiAssistant: "AI assistant",
-  person: "Person",
-  personSuffix: "person",
-  you: "You",
-  aboutThisChat: "About this chat",
-  stripBot: "You are talking to an AI.",
-  stripPerson: "You are talking to {agent}, a person.",
-  stripQueue: "Waiting for a person",
-  stripNobody: "Nobody is here right now",
-  stripNobodyUntil: "Nobody is here right now · back {when}",
-  talkToPerson: "Talk to a person",
-  askingPerson: "Asking…",
-  position: "Number {position} in line",
-  nextInLine: "You are next in line",
-  waitUnderMinute: "less than a minute",
-  waitAbout: { one: "about {count} minute", other: "about {count} minutes" },
-  waitRange: "about {low} to {high} minutes",
-  waitLong: "more than an hour",
-  headerQueue: "Waiting for a person",
-  headerClosed: "Conversation closed",
-
-  passedOn: "Handed over. A person will join you here.",
-  passedOnNobody: "Handed over. Nobody is here right now.",
-  joined: "{agent} joined. {agent} is a person.",
-  joinedNameless: "A person joined.",
-  returned: "You are back with the AI assistant.",
-  returnedToQueue: "You are waiting for a person again.",
-  closed: "This conversation is closed.",
-  typing: "{name} is typing",
-  typingNameless: "Typing",
-
-  placeholder: "Write a message",
-  placeholderQueue: "Add something while you wait",
-  send: "Send",
-  sendHint: "Enter sends, Shift and Enter starts a new line.",
-  charactersLeft: { one: "{count} character left", other: "{count} characters left" },
-  sending: "Sending…",
-  waitingToSend: "Waits for the connection",
-  sent: "Sent",
-  failed: "Not sent",
-  failedTooLong: "Not sent: too long",
-  retry: "Send again",
-  newMessages: "New messages",
-
-  offline: "No connection. What you write is kept and sent as soon as it is back.",
-  reconnecting: "Reconnecting… Nothing is lost.",
-  unreachable: "The chat cannot be reached at the moment. It keeps trying.",
-  refused: "The chat is not available on this page.",
-  tryNow: "Try now",
-
-  wasHelpful: "Was this helpful?",
-  helpful: "Helpful",
-  notHelpful: "Not helpful",
-  thanksFeedback: "Thank you",
-
-  rateTitle: "How was this conversation?",
-  scores: ["Very poor", "Poor", "Okay", "Good", "Very good"],
-  scoreName: "{score} of 5, {word}",
-  comment: "Anything you would like to add? (optional)",
-  sendRating: "Send rating",
-  skipRating: "Skip",
-  rated: "Thank you. You rated this conversation {score} of 5: {word}.",
-  ratingFailed: "The rating could not be saved. Please try again.",
-  newConversation: "Start a new conversation",
-
-  leaveTitle: "Leave a message",
-  leaveIntro: "With an email address the answer can reach you after you have left this page.",
-  leaveEmail: "Email (optional)",
-  leaveText: "Your message",
-  leaveSend: "Leave message",
-  leaveLater: "Back to the chat",
-  leaveEmpty: "Please write a message first.",
-  leaveEmailWrong: "This email address does not look complete.",
-  leaveFailed: "The message could not be saved. Please try again.",
-  leftLabel: "Message left",
-  leftReply: "Answer to {email}",
-  today: "Today",
-};
+import en from "./texts/en.js";
 
 const SOON = 6 * 86_400_000;
-const LOCALES = { en };
+/** The languages, each in a file of its own under texts/. Only the one that is needed is fetched; English comes along. */
+export const LANGUAGES = ["en", "de", "fr", "es", "pt", "it", "nl", "pl", "cs", "sv", "da", "nb", "fi", "ro", "el", "tr", "uk", "ar", "he", "ja"];
+// What browsers call some of them besides.
+const ALIASES = { no: "nb", nn: "nb", iw: "he" };
 
-/** The texts of a locale ("de-AT" falls back to "de", then to English) and its formats. */
+/** The language that a locale is served in: "de-AT" in "de", one that is not spoken here in English. */
+export function languageOf(locale) {
+  const base = String(locale || "en").toLowerCase().split(/[-_]/)[0];
+  const language = ALIASES[base] ?? base;
+  return LANGUAGES.includes(language) ? language : "en";
+}
+
+/** The texts of a locale and its formats. */
 export class Texts {
   #texts;
   #plural;
+  #number;
   #time;
   #day;
   #soon;
   #far;
 
-  constructor(locale) {
-    const wanted = String(locale || "en");
-    const found = LOCALES[wanted] ? wanted : wanted.split("-")[0];
-    this.locale = LOCALES[found] ? found : "en";
-    this.#texts = LOCALES[this.locale];
-    this.#plural = new Intl.PluralRules(this.locale);
+  /** The texts of `locale`, in English if its file cannot be fetched. */
+  static async load(locale) {
+    const language = languageOf(locale);
+    if (language === "en") return new Texts(locale, en, language);
+    try {
+      const { default: texts } = await import(`./texts/${language}.js`);
+      return new Texts(locale, texts, language);
+    } catch (error) {
+      console.error("candor: its texts could not be loaded.", error);
+      return new Texts(locale, en, "en");
+    }
+  }
+
+  /** @param {object} texts those of `language`; `Texts.load` finds both */
+  constructor(locale, texts, language) {
+    this.locale = language;
+    this.#texts = texts;
+    this.#plural = new Intl.PluralRules(language);
+    this.#number = new Intl.NumberFormat(language, { useGrouping: false });
     // The customer's own language writes the clock, as long as the browser knows the tag.
-    const clock = supported(wanted) ? wanted : this.locale;
+    const wanted = String(locale || "en");
+    const clock = supported(wanted) ? wanted : language;
     this.#time = new Intl.DateTimeFormat(clock, { hour: "numeric", minute: "2-digit" });
     this.#soon = new Intl.DateTimeFormat(clock, { weekday: "short", hour: "numeric", minute: "2-digit" });
     this.#far = new Intl.DateTimeFormat(clock, { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit" });
@@ -126,11 +60,20 @@ export class Texts {
     return this.#texts.direction;
   }
 
-  /** One text, filled in; `count` chooses the plural form. */
+  /** One text, filled in; `count`, or the range from `low` to `high`, chooses the plural form. */
   say(name, values = {}) {
     const text = this.#texts[name];
-    const form = typeof text === "string" ? text : (text[this.#plural.select(values.count)] ?? text.other);
-    return form.replace(/\{(\w+)\}/g, (whole, key) => (key in values ? this.#isolate(String(values[key])) : whole));
+    const form = typeof text === "string" ? text : (text[this.#form(values)] ?? text.other);
+    return form.replace(/\{(\w+)\}/g, (whole, key) => (key in values ? this.#written(values[key]) : whole));
+  }
+
+  #form({ count, low, high }) {
+    if (low === undefined) return this.#plural.select(count);
+    return this.#plural.selectRange?.(low, high) ?? this.#plural.select(high);
+  }
+
+  #written(value) {
+    return typeof value === "number" ? this.#number.format(value) : this.#isolate(String(value));
   }
 
   // A name in the other direction must not turn the sentence around it.
