@@ -4,7 +4,6 @@
 mod assets;
 mod chat_socket;
 mod demo_shop;
-mod desk_backlog;
 mod desk_socket;
 mod error;
 mod extract;

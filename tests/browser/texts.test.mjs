@@ -2,12 +2,13 @@
 //
 // It knows: the files of widget/texts and the class that says them. It needs no browser.
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { test } from "node:test";
-import en from "../../widget/texts/en.js";
-import { LANGUAGES, Texts, languageOf } from "../../widget/texts.js";
+import { load } from "./helpers/fake.mjs";
 
 const FOLDER = new URL("../../widget/texts/", import.meta.url);
+const { default: en } = await load("widget/texts/en.js");
+const { LANGUAGES, Texts, languageOf } = await load("widget/texts.js");
 // Words that other languages have from English, or write alike.
 const ALIKE = new Set(["direction", "chat", "leaveEmail"]);
 const RIGHT_TO_LEFT = new Set(["ar", "he"]);
@@ -26,7 +27,7 @@ test("each file is listed, and each language has a file", async () => {
 
 for (const language of LANGUAGES) {
   test(`${language} says everything`, async () => {
-    const { default: texts } = await import(new URL(`${language}.js`, FOLDER));
+    const { default: texts } = await load(`widget/texts/${language}.js`);
     assert.deepEqual(Object.keys(texts).sort(), Object.keys(en).sort());
     assert.equal(texts.direction, RIGHT_TO_LEFT.has(language) ? "rtl" : "ltr");
     assert.equal(texts.scores.length, 5);
@@ -70,6 +71,14 @@ for (const language of LANGUAGES) {
     }
   });
 }
+
+test("nothing is translated that nothing says", async () => {
+  const folder = new URL("../../widget/", import.meta.url);
+  const modules = (await readdir(folder)).filter((name) => name.endsWith(".js"));
+  const sources = (await Promise.all(modules.map((name) => readFile(new URL(name, folder), "utf8")))).join("\n");
+  const said = (name) => sources.includes(`"${name}"`) || new RegExp(`\\.${name}\\b`).test(sources);
+  assert.deepEqual(Object.keys(en).filter((name) => !said(name)), []);
+});
 
 test("a locale is served in its language, or in English", () => {
   const served = { "de-AT": "de", de: "de", "pt-BR": "pt", no: "nb", "nn-NO": "nb", iw: "he", "zh-Hans": "en", "": "en", EN_gb: "en", "fr_CA": "fr" };
