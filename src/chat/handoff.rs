@@ -3,7 +3,7 @@
 //! everybody.
 
 use super::oncall::{self, Waits};
-use super::{Error, Result, queue, text, turn};
+use super::{Error, Result, presence, queue, text, turn};
 use crate::app::App;
 use crate::dialogue::{Prompts, Rendered};
 use crate::domain::{Agent, AgentId, Author, Conversation, ConversationId, EventKind, Presence, Timestamp, Visibility};
@@ -91,7 +91,12 @@ fn remind_at(app: &App, prompts: &Prompts, reason: &str, now: Timestamp) -> Opti
 /// `NotOwner` if somebody has it already or it is closed.
 pub async fn claim(app: &App, agent: &Agent, conversation: ConversationId) -> Result<Appended> {
     let holder = app.store.conversation(conversation).await?.and_then(|found| found.agent_id);
-    let from = holder.filter(|holder| app.desk.presence(*holder) == Presence::Offline);
+    let is_away = |holder: &AgentId| app.desk.presence(*holder) == Presence::Offline;
+    // They may have sat down at another node a moment ago, of which no signal has told yet.
+    if app.bus.is_relayed() && holder.as_ref().is_some_and(is_away) {
+        presence::read(app).await?;
+    }
+    let from = holder.filter(is_away);
     let change = Change::Claim { agent: agent.id, name: agent.name.clone(), from };
     let wait = app.store.open_wait(conversation).await?;
     let claimed = change_owner(app, conversation, change, Some(app.prompts().handoff().claimed(&agent.name))).await?;

@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// How often this node says that it lives.
 const BEAT: Duration = Duration::from_secs(10);
@@ -22,6 +22,8 @@ const BEAT: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_secs(2);
 /// How long a node may be silent. With the time until its last beat was seen it is less than 30 s.
 const LEASE: Duration = Duration::from_secs(25);
+/// The longest wait until a seat is written.
+const KNOWN_WITHIN: Duration = Duration::from_secs(2);
 /// How soon a failed write or look is made again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -31,11 +33,15 @@ pub struct Desk {
     seats: Mutex<Seats>,
     /// A seat of this node changed, and is to be written.
     changed: Notify,
+    /// The last of these changes that others can read of.
+    written: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
 struct Seats {
     here: HashMap<AgentId, Seat>,
+    /// Counts the changes of them.
+    changes: u64,
     elsewhere: Elsewhere,
 }
 
@@ -69,8 +75,18 @@ impl Desk {
         let seat = seats.here.entry(id).or_insert_with(fresh);
         seat.sockets += 1;
         seat.name = name.to_owned();
+        seats.changes += 1;
         drop(seats);
         self.changed.notify_one();
+    }
+
+    /// Waits until other nodes can read of everybody who sits here now: before that, an agent who takes a conversation
+    /// could seem absent to them. Not for long: without a database nothing can be taken anyway.
+    pub async fn is_known(&self) {
+        let changes = self.seats().changes;
+        let mut written = self.written.subscribe();
+        // The sender is this value's own; what ends the wait otherwise is its time.
+        let _ = tokio::time::timeout(KNOWN_WITHIN, written.wait_for(|written| *written >= changes)).await;
     }
 
     /// One desk of this agent was closed; with the last one they are gone.
@@ -131,10 +147,11 @@ impl Desk {
         all
     }
 
-    /// This node's seats, for others.
-    fn own(&self) -> Vec<OwnSeat> {
+    /// This node's seats, for others, and the number of their last change.
+    fn own(&self) -> (Vec<OwnSeat>, u64) {
         let seats = self.seats();
-        seats.here.iter().map(|(id, seat)| OwnSeat { agent_id: *id, status: seat.presence, said: seat.said }).collect()
+        let own = |(id, seat): (&AgentId, &Seat)| OwnSeat { agent_id: *id, status: seat.presence, said: seat.said };
+        (seats.here.iter().map(own).collect(), seats.changes)
     }
 
     /// Takes over what others wrote.
@@ -142,7 +159,7 @@ impl Desk {
         let before = self.colleagues();
         let mut seats = self.seats();
         let dead = seats.elsewhere.observe(rows, now);
-        let Seats { here, elsewhere } = &mut *seats;
+        let Seats { here, elsewhere, .. } = &mut *seats;
         for (id, seat) in here {
             // What they said at another node holds here too, also when they close their desk there.
             if let Some((presence, said)) = elsewhere.said_last(*id).filter(|(_, said)| *said > seat.said) {
@@ -264,12 +281,13 @@ struct Written {
 }
 
 async fn write(app: &App, written: &mut Written) -> Result<()> {
-    let mut seats = app.desk.own();
+    let (mut seats, changes) = app.desk.own();
     seats.sort_by_key(|seat| seat.agent_id);
     if seats.is_empty() && written.seats.is_empty() {
         return Ok(());
     }
     app.store.save_seats(app.node, seats.clone(), app.clock.now()).await?;
+    app.desk.written.send_replace(changes);
     if seats != written.seats {
         written.seats = seats;
         app.bus.announce_seats();
@@ -277,7 +295,11 @@ async fn write(app: &App, written: &mut Written) -> Result<()> {
     Ok(())
 }
 
-async fn read(app: &App) -> Result<()> {
+/// Reads who sits at other nodes.
+///
+/// # Errors
+/// Storage errors.
+pub(super) async fn read(app: &App) -> Result<()> {
     let rows = app.store.seats_elsewhere(app.node).await?;
     let observed = app.desk.observe(rows, app.clock.now());
     if observed.changed {
@@ -313,6 +335,23 @@ mod tests {
             said,
             seen_at: at(seen),
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_sits_down_is_known_once_it_is_written_and_does_not_wait_for_ever() {
+        let desk = Desk::default();
+        desk.sit_down(DANA, "Dana", None);
+        let begin = tokio::time::Instant::now();
+        desk.is_known().await;
+        assert_eq!(begin.elapsed(), KNOWN_WITHIN, "nobody wrote it");
+        let (seats, changes) = desk.own();
+        assert_eq!(seats.len(), 1);
+        desk.written.send_replace(changes);
+        desk.is_known().await;
+        assert_eq!(begin.elapsed(), KNOWN_WITHIN);
+        desk.sit_down(SAM, "Sam", None);
+        desk.is_known().await;
+        assert_eq!(begin.elapsed(), KNOWN_WITHIN * 2, "what was written lacks Sam");
     }
 
     #[test]
@@ -353,7 +392,7 @@ mod tests {
         desk.sit_down(DANA, "Dana", None);
         assert_eq!(desk.presence(DANA), Presence::Away, "a second desk changes nothing");
         desk.set_presence(DANA, Presence::Online);
-        assert_eq!((desk.presence(DANA), desk.own()[0].said), (Presence::Online, 5));
+        assert_eq!((desk.presence(DANA), desk.own().0[0].said), (Presence::Online, 5));
         // At the other node they go away again, and then close that desk.
         desk.observe(vec![row(DANA, 8, Presence::Away, 6, 2)], at(1));
         assert_eq!(desk.presence(DANA), Presence::Away);

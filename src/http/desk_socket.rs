@@ -75,6 +75,9 @@ async fn sit(app: &Shared, user: &AgentUser, socket: &mut Socket) -> End {
         Err(_) => return Close::HelloMissing.into(),
     };
     let _seat = Seat::take(app, user, status);
+    if app.bus.is_relayed() {
+        app.desk.is_known().await;
+    }
     let mut session = Session {
         app,
         user,
