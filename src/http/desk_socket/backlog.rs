@@ -80,8 +80,8 @@ mod tests {
         ConversationId(Uuid::from_u128(number as u128))
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn each_is_shown_once_and_the_open_ones_first() {
+    #[test]
+    fn each_is_shown_once_and_the_open_ones_first() {
         let (mut backlog, now) = (Backlog::new(), Instant::now());
         [1, 2, 3, 1].into_iter().for_each(|number| backlog.add(id(number), false));
         backlog.add(id(3), true);
@@ -94,7 +94,7 @@ mod tests {
         assert!(backlog.take(now).is_empty());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_flood_is_shown_in_parts() {
         let mut backlog = Backlog::new();
         (0..AT_ONCE + 1).for_each(|number| backlog.add(id(number), false));
@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(backlog.take(begin).len(), AT_ONCE);
         assert!(backlog.take(begin).is_empty(), "others come first");
         backlog.due().await;
-        assert_eq!(begin.elapsed(), BREATH);
+        assert!(begin.elapsed() >= BREATH);
         assert_eq!(backlog.take(Instant::now()), [id(AT_ONCE)]);
     }
 }
