@@ -40,7 +40,7 @@ describe("on a site of somebody else", () => {
     await visit.page.waitForLoadState("networkidle");
     const names = visit.requests.filter((url) => url.startsWith(server.origin)).map((url) => new URL(url).pathname.split("/").at(-1));
     assert.equal(names[0], "widget.js");
-    const launcher = ["widget.js", "define.js", "element.js", "accent.js", "dom.js", "memory.js", "style.js", "texts.js"];
+    const launcher = ["widget.js", "define.js", "element.js", "accent.js", "dom.js", "memory.js", "style.js", "texts.js", "en.js"];
     assert.deepEqual(names.sort(), launcher.sort(), "only the loader and the launcher are fetched");
     assert.equal(visit.sockets.length, 0, "a socket before the customer asked for one");
     assert.deepEqual(await stored(visit), NOTHING);
