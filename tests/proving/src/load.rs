@@ -30,7 +30,7 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// A customer's, as it is when a connection begins.
+    /// A customer's, as it is for a new visitor.
     pub fn customer() -> Self {
         Self { left: BURST, since: Instant::now(), burst: BURST, refill: REFILL }
     }

@@ -49,7 +49,7 @@ pub trait Talk: 'static {
     fn take(&mut self, task: Task);
     /// Nothing waits for an answer, and the client is live.
     fn is_idle(&self) -> bool;
-    /// The limit of messages that a new connection has.
+    /// The limit of messages that a new client has.
     fn allowance(&self) -> Allowance;
 }
 
@@ -243,9 +243,11 @@ struct Line<N, T> {
 impl<N: Network, T: Talk> Line<N, T> {
     async fn live(mut self) {
         let mut pause = self.habits.pauses.0;
+        // The server counts a visitor's messages however many connections they take.
+        let mut allowance = self.talk.borrow().allowance();
         loop {
             let begin = Instant::now();
-            let reason = match self.meet().await {
+            let reason = match self.meet(&mut allowance).await {
                 Ok(End::Cut) => {
                     self.talk.borrow_mut().lose("cut by itself");
                     pause = self.habits.pauses.0;
@@ -288,14 +290,13 @@ impl<N: Network, T: Talk> Line<N, T> {
     }
 
     /// One connection from its handshake to its end.
-    async fn meet(&mut self) -> Result<End> {
+    async fn meet(&mut self, allowance: &mut Allowance) -> Result<End> {
         // A handshake that gets no answer is a silent server as well.
         let handshake = timeout(self.habits.ping * 5, connect(&self.network, &self.door));
         let mut socket = handshake.await.context("no handshake")??;
         self.status.borrow_mut().connections += 1;
         let hello = self.talk.borrow_mut().greet();
         send(&mut socket, hello).await?;
-        let mut allowance = self.talk.borrow().allowance();
         let (mut heard, mut pinged) = (Instant::now(), Instant::now());
         let mut retry_at: Option<Instant> = None;
         let mut behind_since: Option<Instant> = None;

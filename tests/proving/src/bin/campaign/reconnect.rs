@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 /// Connections with the same customers; then the history is judged.
 const GENERATION: u64 = 2_000;
-/// Messages a second: less than the server allows so many sockets, so that waiting for its limit is no
-/// part of the time until everybody has everything.
-const RATE: f64 = 60.0;
+/// Messages a second: a third of what the server allows so many visitors, with those that are sent again, so that
+/// waiting for its limit is no part of the time until everybody has everything.
+const RATE: f64 = 25.0;
 /// A step of the load, after which some clients cut their own line.
 const STEP: Duration = Duration::from_millis(100);
 /// Longest time without the wanted number of connections.

@@ -107,7 +107,8 @@ pub(crate) async fn run_slow(stage: &Stage) -> Result<Outcome> {
     let slow = stage.size(25, 500);
     let (rate, length) = if stage.long { (100.0, Duration::from_secs(60)) } else { (40.0, Duration::from_secs(4)) };
     let mut outcome = Outcome::default();
-    let crew = Crew { customers: if stage.long { 200 } else { 60 }, assigned: 20, habits: Habits::default() };
+    // So many that nobody comes near a visitor's limit of messages: waiting for it is no server's time.
+    let crew = Crew { customers: if stage.long { 800 } else { 240 }, assigned: 20, habits: Habits::default() };
     let mut world = World::open(stage, crew, false, stage.random()).await?;
     world.populate().await?;
     let hello = long_log(&mut world).await?;
