@@ -71,7 +71,7 @@ export class Conversation extends EventTarget {
   /** "Talk to a person" was pressed and is not answered yet. */
   asking = false;
 
-  /** @param {{ url: string, site: string, locale?: string, identity?: string, memory: import("./memory.js").Memory, invitation?(): object, noted?(): void }} options */
+  /** @param {{ url: string, site: string, locale?: string, identity?: string, memory: import("./memory.js").Memory, page?(): string, invitation?(): object, noted?(): void }} options */
   constructor(options) {
     super();
     this.#options = options;
@@ -300,7 +300,7 @@ export class Conversation extends EventTarget {
       after: conversation ? this.#log.last : undefined,
       epoch: conversation ? (this.#log.epoch ?? undefined) : undefined,
       locale: this.#options.locale || undefined,
-      page: location.origin + location.pathname, // the query can hold what is nobody's business
+      page: this.#options.page?.() || undefined,
       identity: this.#identity || undefined,
       fresh: this.#fresh || undefined,
       invitation: this.#named,

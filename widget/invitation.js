@@ -3,12 +3,15 @@
 //
 // It knows: the triggers, what can be seen of this page view (time, stillness, what the page reported),
 // and the note's look. Nothing is stored, except the choice "don't show again", and, once the customer
-// has written in a chat, how often an invitation was shown (in the chat's own memory of this tab). A
+// has written in a chat, how often an invitation was shown (for this tab). A
 // request is made only when an invitation is due, and says which one; or to ask about an order that the
 // page named, where a trigger wants that.
 // It must not know: what is said in a chat.
+import { accentProperties } from "./accent.js";
 import { icon, make } from "./dom.js";
-import { sheet } from "./style.js";
+import { sheet } from "./sheet.js";
+import { baseSheet } from "./style.js";
+import { Texts } from "./texts.js";
 
 const TICK = 1_000; // milliseconds between two looks at the conditions
 const SPOKEN = 5_000; // milliseconds after which a screen reader has the words, and the note alone remains
@@ -16,34 +19,40 @@ const DAY = 86_400_000;
 const ACTIVITY = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"];
 
 /**
- * Watches a page view and invites once at most.
- *
- * `page`: { triggers, fits(trigger), events, pages, news } of loader.js.
- * `chat`: { root, texts, site, server, free(), rated(), memory(), accept(say), due(invitation) } of element.js.
+ * Watches a page view and invites once at most. `page` is { triggers, fits(trigger), events, pages, news } of
+ * loader.js, `launcher` the element of launcher.js.
  */
-export function watchPage(page, chat) {
-  return new Invitations(page, chat);
+export async function watchPage(page, launcher) {
+  const texts = await Texts.load(launcher.locale);
+  launcher.watch = new Invitations(page, launcher, texts);
+  if (launcher.opened) launcher.watch.opened();
 }
 
 class Invitations {
   #page;
-  #chat;
+  #launcher;
+  #texts;
   #timer = 0;
   #visible = 0;
   #moved = Date.now();
   #asked = new Map();
   #note = null;
-  #spoken = null;
+  #node;
+  #spoken;
   #ended = false;
 
-  constructor(page, chat) {
+  constructor(page, launcher, texts) {
     this.#page = page;
-    this.#chat = chat;
-    chat.root.adoptedStyleSheets = [...chat.root.adoptedStyleSheets, invitationSheet];
+    this.#launcher = launcher;
+    this.#texts = texts;
+    const { root, widget } = launcher.parts;
+    root.adoptedStyleSheets = [baseSheet, ...root.adoptedStyleSheets, invitationSheet];
     // A live region has to be there before what it says; it says the words alone, not the buttons.
     this.#spoken = make("p", { class: "invitation-spoken", "aria-live": "polite" });
-    this.node = make("div", {}, this.#spoken);
-    if (silenced(chat.site)) return;
+    this.#node = make("div", {}, this.#spoken);
+    for (const [name, value] of Object.entries(accentProperties(launcher.accent, widget))) widget.style.setProperty(name, value);
+    widget.prepend(this.#node);
+    if (silenced(launcher.key)) return;
     for (const name of ACTIVITY) addEventListener(name, this.#active, { passive: true, capture: true });
     for (const name of page.news) page.pages.addEventListener(name, this.#turned);
     this.#timer = setInterval(() => this.#look(), TICK);
@@ -72,17 +81,32 @@ class Invitations {
   #look() {
     if (document.visibilityState !== "visible") return;
     this.#visible += TICK / 1_000;
-    if (!this.#chat.free()) return;
+    if (!this.#free()) return;
     const due = this.#page.triggers.list.filter((trigger) => this.#page.fits(trigger) && this.#holds(trigger) && this.#allowed(trigger));
     due.sort((a, b) => b.priority - a.priority);
     if (due.length > 0) this.#invite(due[0]);
+  }
+
+  // A conversation that goes on in this tab needs no invitation.
+  #free() {
+    const { opened, kept, stage } = this.#launcher;
+    return !opened && (!kept || stage?.state.owner === "closed");
+  }
+
+  get #rated() {
+    return this.#launcher.stage?.state.rated ?? null;
+  }
+
+  #due(invitation) {
+    this.#launcher.due = invitation;
+    this.#launcher.stage?.invite();
   }
 
   #holds(trigger) {
     const { seconds, idle_seconds: idle, event, at_least: least, rated_at_most: rated, check } = trigger.when;
     if (seconds !== undefined && this.#visible < seconds) return false;
     if (idle !== undefined && Date.now() - this.#moved < idle * 1_000) return false;
-    if (rated !== undefined && !(this.#chat.rated() <= rated && this.#chat.rated() > 0)) return false;
+    if (rated !== undefined && !(this.#rated <= rated && this.#rated > 0)) return false;
     const seen = this.#reported(trigger);
     if (event !== undefined && !seen) return false;
     if (least !== undefined && !(Number(seen.value) >= least)) return false;
@@ -105,7 +129,7 @@ class Invitations {
 
   // What was shown before is known only where the chat keeps a memory for this tab.
   #allowed({ name, cap }) {
-    const shown = this.#chat.memory()?.get("invited") ?? [];
+    const shown = this.#shown();
     const since = (days) => shown.filter(([, at]) => Date.now() - at < days * DAY);
     return since(1).length < this.#page.triggers.per_day && since(cap.days).filter(([one]) => one === name).length < cap.times;
   }
@@ -115,13 +139,29 @@ class Invitations {
     const counted = mayCount();
     const arm = counted && Math.random() < trigger.hold_out ? "held_out" : "shown";
     if (counted) {
-      this.#chat.due({ trigger: trigger.name, arm, accepted: false });
+      this.#due({ trigger: trigger.name, arm, accepted: false });
       this.#post("v1/invitations", { trigger: trigger.name, arm }, "no-cors").catch(() => {}); // one count less
     }
     if (arm === "held_out") return;
-    const memory = this.#chat.memory();
-    memory?.set("invited", [...(memory.get("invited") ?? []), [trigger.name, Date.now()]].slice(-50));
+    this.#remember(trigger);
     this.#show(trigger, trigger.say?.replaceAll("{number}", () => this.#reported(trigger)?.number ?? ""));
+  }
+
+  #shown() {
+    try {
+      return this.#launcher.kept ? JSON.parse(sessionStorage.getItem(`${this.#launcher.key}:invited`) ?? "[]") : [];
+    } catch {
+      return []; // forbidden or damaged
+    }
+  }
+
+  #remember({ name }) {
+    if (!this.#launcher.kept) return;
+    try {
+      sessionStorage.setItem(`${this.#launcher.key}:invited`, JSON.stringify([...this.#shown(), [name, Date.now()]].slice(-50)));
+    } catch {
+      // Full or forbidden: then it may be shown once more.
+    }
   }
 
   #reported({ when: { event } }) {
@@ -129,11 +169,11 @@ class Invitations {
   }
 
   #show(trigger, says) {
-    const say = (name) => this.#chat.texts.say(name);
+    const say = (name) => this.#texts.say(name);
     const accept = () => {
-      if (mayCount()) this.#chat.due({ trigger: trigger.name, arm: "shown", accepted: true });
+      if (mayCount()) this.#due({ trigger: trigger.name, arm: "shown", accepted: true });
       this.#hide();
-      this.#chat.accept(says);
+      this.#launcher.open(says);
     };
     this.#note = make("div", { class: "invitation", role: "group", "aria-label": say("invitation") },
       make("p", { class: "invitation-from" }, icon("spark", 14), say("aiAssistant")),
@@ -141,7 +181,7 @@ class Invitations {
       make("button", { type: "button", class: "invitation-close", "aria-label": say("invitationClose"), title: say("invitationClose"), onclick: () => this.#hide() }, icon("close", 16)),
       make("button", { type: "button", class: "invitation-accept", dir: "auto", onclick: accept }, says ?? say("openChat")),
       make("button", { type: "button", class: "invitation-never", onclick: () => this.#never() }, say("invitationNever")));
-    this.node.append(this.#note);
+    this.#node.append(this.#note);
     this.#spoken.textContent = `${say("aiAssistant")}: ${trigger.text}`;
     setTimeout(() => this.#spoken.replaceChildren(), SPOKEN);
     addEventListener("keydown", this.#key);
@@ -149,7 +189,7 @@ class Invitations {
 
   #never() {
     try {
-      localStorage.setItem(silence(this.#chat.site), "1");
+      localStorage.setItem(silence(this.#launcher.key), "1");
     } catch {
       // Storage is forbidden: then nothing can be remembered, and the note is gone for this page view only.
     }
@@ -158,12 +198,12 @@ class Invitations {
 
   #hide() {
     if (!this.#note) return;
-    const held = this.#note.contains(this.#chat.root.activeElement);
+    const held = this.#note.contains(this.#launcher.parts.root.activeElement);
     this.#note.remove();
     this.#note = null;
     this.#spoken.replaceChildren();
     removeEventListener("keydown", this.#key);
-    if (held) this.#chat.focus();
+    if (held) this.#launcher.parts.button.focus();
   }
 
   #end() {
@@ -176,7 +216,7 @@ class Invitations {
 
   // Without cookies and, as plain text, without a second request to ask whether it may be sent.
   #post(path, body, mode) {
-    return fetch(new URL(path, this.#chat.server), {
+    return fetch(new URL(path, this.#launcher.server), {
       method: "POST", mode, credentials: "omit", keepalive: true, referrerPolicy: "origin",
       headers: { "content-type": "text/plain" }, body: JSON.stringify(body),
     });
@@ -186,11 +226,11 @@ class Invitations {
 // Who asks not to be tracked is neither counted nor drawn by lot.
 const mayCount = () => !navigator.globalPrivacyControl && navigator.doNotTrack !== "1";
 
-const silence = (site) => `candor:${site}:no-invitations`;
+const silence = (key) => `${key}:no-invitations`;
 
-function silenced(site) {
+function silenced(key) {
   try {
-    return localStorage.getItem(silence(site)) !== null;
+    return localStorage.getItem(silence(key)) !== null;
   } catch {
     return false;
   }

@@ -1,64 +1,106 @@
 // The one script tag of a site: <script src="https://chat.example/widget.js" data-site="default" async></script>
-// Optional: data-accent="#2f5d50", data-position="left", data-identity="…", data-no-triggers. Served as /widget.js
-// with the build id and the triggers of invitations filled in.
-// candor.identify(token) says at any time who the customer is (docs/identity.md); a page that comes first
-// may write window.candor = { identity: token }.
+// Optional: data-accent="#2f5d50", data-position="left", data-locale="de", data-identity="…", data-hidden,
+// data-no-triggers. Served as /widget.js together with launcher.js and what that imports, in one function
+// (src/http/assets.rs), with the build, the launcher's words and the triggers of invitations filled in.
+//
+// window.candor: open(), close(), show(), hide(), identify(token), setLanguage(locale), track(name, detail),
+// on(name, listener). A page that comes first may write window.candor = { identity: token, q: [[name, detail]] }:
+// what is in `q` is tracked once this script is here. candor.d.ts says it in types, docs/embedding.md in words.
 //
 // It knows: where it came from, its own attributes, and on which pages an invitation could be due.
-// It must not know: anything of the chat. It stores nothing and opens no socket.
-//
-// A strict Content-Security-Policy of the host page needs candor's origin in
-// `script-src` and its wss: address in `connect-src` (for invitations its https: address as well); no
-// inline style or script is used.
-(() => {
-  const script = document.currentScript;
-  if (!script || document.querySelector("candor-chat")) return;
-  const api = (window.candor ??= {});
-  let identity = script.dataset.identity || api.identity || "";
-  api.identify = (token) => {
-    identity = token || "";
-    document.querySelector("candor-chat")?.identify?.(token);
-  };
-  const triggers = "__TRIGGERS__";
-  // What the page reports with `candor.track(name, { value, number })`: kept in memory, sent nowhere.
-  const events = new EventTarget();
-  events.seen = (api.q ?? []).slice(-20).map(([name, detail]) => ({ name, ...detail }));
-  api.track = (name, detail = {}) => {
-    events.seen = [...events.seen.filter((event) => event.name !== name), { name, ...detail }].slice(-20);
-    events.dispatchEvent(new Event("track"));
-  };
-  const asset = (name) => import(new URL(`assets/__BUILD__/widget/${name}`, script.src).href);
-  const matches = (pattern) => {
-    const here = pattern.includes("#") ? location.pathname + location.hash : location.pathname;
-    return new RegExp(`^${pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&")).join(".*")}$`).test(here);
-  };
-  const fits = ({ when }) => when.page.length === 0 || when.page.some(matches);
-  // The part that watches is fetched on the first page that a trigger is about.
-  const watch = (chat) => {
-    const pages = globalThis.navigation ?? globalThis;
-    const news = globalThis.navigation ? ["currententrychange"] : ["hashchange", "popstate"];
-    const look = () => {
-      if (!triggers.list.some(fits)) return;
-      for (const name of news) pages.removeEventListener(name, look);
-      asset("invitation.js").then(({ watchPage }) => chat.invite(watchPage, { triggers, fits, events, pages, news })).catch(failed);
-    };
-    for (const name of news) pages.addEventListener(name, look);
-    look();
-  };
-  const start = async () => {
-    await asset("define.js");
-    // Two tags on one page race through the import; the first one to get here wins.
-    if (document.querySelector("candor-chat")) return;
-    const chat = document.createElement("candor-chat");
-    for (const name of ["site", "accent", "position", "locale"]) {
-      if (script.dataset[name]) chat.setAttribute(name, script.dataset[name]);
+// It must not know: anything of the chat. It stores nothing and makes no request, except for the part that
+// watches a page which a trigger is about.
+import { launcherClass } from "./launcher.js";
+
+const script = document.currentScript;
+const home = new URL(".", script?.src || location.href);
+const triggers = "__TRIGGERS__";
+const before = window.candor || {};
+let chat = null;
+// What the page reports with `track`: kept in memory, sent nowhere.
+const events = new EventTarget();
+events.seen = [];
+
+const api = {
+  open: () => chat?.open(),
+  close: () => chat?.close(),
+  show: () => { chat.hidden = false; },
+  hide: () => {
+    chat.close();
+    chat.hidden = true;
+  },
+  identify: (token) => chat.identify(token),
+  setLanguage: (locale) => (locale ? chat.setAttribute("locale", locale) : chat.removeAttribute("locale")),
+  track: (name, detail = {}) => {
+    const seen = [{ ...detail, name }];
+    for (let index = 0; index < events.seen.length && seen.length < 20; index += 1) {
+      if (events.seen[index].name !== name) seen[seen.length] = events.seen[index];
     }
-    if (identity) chat.identify(identity);
-    document.body.append(chat);
-    if (!("noTriggers" in script.dataset)) watch(chat);
+    events.seen = seen;
+    events.dispatchEvent(new Event("track"));
+  },
+  /** Calls `listener` with the detail of each event of that name; gives the function that ends it. */
+  on: (name, listener) => {
+    const call = (event) => listener(event.detail);
+    document.addEventListener(`candor:${name}`, call);
+    return () => document.removeEventListener(`candor:${name}`, call);
+  },
+};
+
+function matches(pattern) {
+  const here = pattern.includes("#") ? location.pathname + location.hash : location.pathname;
+  const rule = pattern.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replace(/\*/g, ".*");
+  return new RegExp(`^${rule}$`).test(here);
+}
+
+function fits({ when: { page } }) {
+  for (let index = 0; index < page.length; index += 1) if (matches(page[index])) return true;
+  return page.length === 0;
+}
+
+// The part that watches is fetched on the first page that a trigger is about.
+function watch() {
+  const pages = window.navigation || window;
+  const news = window.navigation ? ["currententrychange"] : ["hashchange", "popstate"];
+  const each = (act) => {
+    for (let index = 0; index < news.length; index += 1) pages[`${act}EventListener`](news[index], look);
   };
-  const failed = (error) => console.error("candor: the chat could not be loaded.", error);
-  const run = () => start().catch(failed);
-  if (document.body) run();
-  else addEventListener("DOMContentLoaded", run, { once: true });
-})();
+  function look() {
+    let due = false;
+    for (let index = 0; index < triggers.list.length; index += 1) due ||= fits(triggers.list[index]);
+    if (!due) return;
+    each("remove");
+    import(new URL("assets/__BUILD__/widget/invitation.js", home).href)
+      .then(({ watchPage }) => watchPage({ triggers, fits, events, pages, news }, chat))
+      .catch((error) => console.error("candor:", error));
+  }
+  each("add");
+  look();
+}
+
+function start() {
+  const given = script?.dataset || {};
+  // Two tags on one page, or one that a single-page site has put in again: the first one goes on.
+  if (before.on && document.querySelector("candor-chat")) return;
+  if (!customElements.get("candor-chat")) customElements.define("candor-chat", launcherClass(home, "__WORDS__"));
+  chat = document.querySelector("candor-chat");
+  if (!chat) {
+    chat = document.createElement("candor-chat");
+    if (given.site) chat.setAttribute("site", given.site);
+    if (given.accent) chat.setAttribute("accent", given.accent);
+    if (given.position) chat.setAttribute("position", given.position);
+    if (given.locale) chat.setAttribute("locale", given.locale);
+    chat.hidden = "hidden" in given;
+    const identity = given.identity || before.identity;
+    if (identity) chat.identify(identity);
+    // Beside the body: a page that replaces its body, as single-page ones do, keeps the chat.
+    document.documentElement.append(chat);
+    if (!("noTriggers" in given)) watch();
+  }
+  const waiting = before.q || [];
+  window.candor = api;
+  for (let index = 0; index < waiting.length; index += 1) api.track(waiting[index][0], waiting[index][1]);
+}
+
+if (document.body) start();
+else document.addEventListener("DOMContentLoaded", start, { once: true });

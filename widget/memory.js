@@ -1,17 +1,20 @@
 // What a reload needs to go on with the same conversation, kept for this tab only.
 //
-// It knows: one sessionStorage entry per site, and that nothing is written
-// before `begin` (the customer's first message): until then the device is left alone.
+// It knows: one sessionStorage entry per site in the frame's own origin (the page's is launcher.js's), and that
+// nothing is written before `begin` (the customer's first message): until then the device is left alone.
 // It must not know: sockets or the DOM.
 
 export class Memory {
   #key;
+  #told;
   #begun = false;
   #values = {};
   #text = null; // as it is stored, so far as is known here
 
-  constructor(site) {
-    this.#key = `candor:${site}`;
+  /** @param {string} site @param {{ begun?(): void, cleared?(): void }} told when it begins to keep, and when it forgot */
+  constructor(site, told = {}) {
+    this.#told = told;
+    this.#key = `candor:chat:${site}`;
     this.#read();
   }
 
@@ -38,15 +41,6 @@ export class Memory {
     return true;
   }
 
-  /** Is a conversation kept from before the reload? */
-  static has(site) {
-    try {
-      return sessionStorage.getItem(`candor:${site}`) !== null;
-    } catch {
-      return false;
-    }
-  }
-
   get(name) {
     return this.#values[name];
   }
@@ -63,6 +57,7 @@ export class Memory {
     if (this.#begun) return;
     this.#begun = true;
     this.#write();
+    this.#told.begun?.();
   }
 
   /** Forgets everything, on the device too. */
@@ -75,6 +70,7 @@ export class Memory {
     } catch {
       // Nothing could have been written either.
     }
+    this.#told.cleared?.();
   }
 
   #write() {

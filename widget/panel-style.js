@@ -1,31 +1,22 @@
-// The look of the open panel: its frame, and the parts inside it.
+// The look of the chat in its frame: the panel, and the parts inside it.
 //
 // It knows: the class names that view.js, entries.js, composer.js and forms.js use.
 // It must not know: colours of its own; they come from style.js.
-import { sheet } from "./style.js";
+import { sheet } from "./sheet.js";
 
-/** The frame: header, strip, log, foot. */
+/** Header, strip, log, foot. `phone` is on the body where the frame fills the window of a small screen. */
 export const panelSheet = sheet(`
+html, body { height: 100%; margin: 0; overflow: hidden; }
+body { background: var(--canvas); }
 .panel {
-  position: fixed;
-  inset-block-end: calc(var(--edge) + 56px + 14px + env(safe-area-inset-bottom, 0px));
-  inset-inline-end: calc(var(--edge) + env(safe-area-inset-right, 0px));
-  width: 380px;
-  height: min(640px, calc(100dvh - var(--edge) - 56px - 14px - 16px));
+  height: 100%;
   display: flex;
   flex-direction: column;
   overflow: hidden;
-  border-radius: 18px;
   background: var(--canvas);
-  border: 1px solid var(--line);
-  box-shadow: var(--shadow);
-  animation: rise .2s ease-out;
 }
 /* The panel and its foot only carry the focus for a moment; what can be used has the ring. */
 .panel:focus-visible, .foot:focus-visible { outline: none; }
-:host([position="left"]) .panel { inset-inline: auto; left: var(--edge); }
-:host([position="right"]) .panel { inset-inline: auto; right: var(--edge); }
-@keyframes rise { from { opacity: 0; transform: translateY(10px); } }
 
 .header, .strip, .banner { flex: none; }
 .header {
@@ -173,28 +164,12 @@ export const panelSheet = sheet(`
 .count:empty { display: none; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 
-@media (max-width: 480px), (max-height: 420px) {
-  .panel, :host([position]) .panel {
-    inset: auto 0;
-    left: 0;
-    right: 0;
-    top: var(--visible-top, 0px);
-    width: 100%;
-    height: var(--visible-height, 100dvh);
-    border: 0;
-    border-radius: 0;
-    box-shadow: none;
-    animation: none;
-    padding-block-start: env(safe-area-inset-top, 0px);
-    background: var(--surface);
-  }
-  .log { background: var(--canvas); padding-inline: max(16px, env(safe-area-inset-left, 0px)) max(16px, env(safe-area-inset-right, 0px)); }
-  .foot { padding-block-end: env(safe-area-inset-bottom, 0px); }
-  .icon-button { width: 44px; height: 44px; }
-  .human { min-height: 36px; border-radius: 18px; }
-  /* Below 16 px a phone zooms into the field. */
-  .composer-field, .field input, .field textarea { font-size: 16px; }
-}
+.phone .panel { background: var(--surface); }
+.phone .log { background: var(--canvas); }
+.phone .icon-button { width: 44px; height: 44px; }
+.phone .human { min-height: 36px; border-radius: 18px; }
+/* Below 16 px a phone zooms into the field. */
+.phone :is(.composer-field, .field input, .field textarea) { font-size: 16px; }
 @media (max-height: 420px) {
   .header { padding-block: 6px; }
   .avatar { width: 32px; height: 32px; }
@@ -211,7 +186,6 @@ export const panelSheet = sheet(`
   .foot { max-height: none; overflow: visible; }
 }
 @media (forced-colors: active) {
-  .panel { border: 1px solid CanvasText; }
   .human, .jump, .send, .avatar { border: 1px solid ButtonText; }
   .strip[data-owner="queued"] .strip-text::before { background: CanvasText; forced-color-adjust: none; }
 }
@@ -252,7 +226,7 @@ export const partsSheet = sheet(`
 }
 .agent .bubble { background: var(--tint); border-color: color-mix(in srgb, var(--accent) 35%, var(--surface)); }
 .own .bubble { color: var(--on-accent); background: var(--accent); border-color: transparent; border-radius: 16px; border-end-end-radius: 5px; }
-.own.pending .bubble { opacity: .82; }
+.own.pending .bubble { border: 1px dashed color-mix(in srgb, var(--on-accent) 70%, transparent); }
 .own.failed .bubble { color: var(--ink); background: var(--danger-tint); border-color: var(--danger); }
 .bubble > * + *, .system > * + *, .disclosure-text > * + * { margin-block-start: 8px; }
 .bubble ul, .system ul, .disclosure-text ul { padding-inline-start: 20px; }

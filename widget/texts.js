@@ -1,22 +1,17 @@
 // Every word of the widget that does not come from the server, one file per language.
 //
 // It knows: texts, plural forms, and how a wait or a time is written.
-// It must not know: the DOM.
+// It must not know: the DOM. It runs on the page too, so it takes nothing from Array.prototype: pages break that.
 
+import { languageOf } from "./language.js";
 import en from "./texts/en.js";
 
 const SOON = 6 * 86_400_000;
 /** The languages, each in a file of its own under texts/. Only the one that is needed is fetched; English comes along. */
-export const LANGUAGES = ["en", "de", "fr", "es", "pt", "it", "nl", "pl", "cs", "sv", "da", "nb", "fi", "ro", "el", "tr", "uk", "ar", "he", "ja"];
-// What browsers call some of them besides.
-const ALIASES = { no: "nb", nn: "nb", iw: "he" };
-
-/** The language that a locale is served in: "de-AT" in "de", one that is not spoken here in English. */
-export function languageOf(locale) {
-  const base = String(locale || "en").toLowerCase().split(/[-_]/)[0];
-  const language = ALIASES[base] ?? base;
-  return LANGUAGES.includes(language) ? language : "en";
-}
+const KNOWN = {
+  en: 1, de: 1, fr: 1, es: 1, pt: 1, it: 1, nl: 1, pl: 1, cs: 1, sv: 1, da: 1, nb: 1, fi: 1, ro: 1, el: 1, tr: 1, uk: 1, ar: 1, he: 1, ja: 1,
+};
+export const LANGUAGES = Object.keys(KNOWN);
 
 /** The texts of a locale and its formats. */
 export class Texts {
@@ -30,7 +25,7 @@ export class Texts {
 
   /** The texts of `locale`, in English if its file cannot be fetched. */
   static async load(locale) {
-    const language = languageOf(locale);
+    const language = languageOf(locale, KNOWN);
     if (language === "en") return new Texts(locale, en, language);
     try {
       const { default: texts } = await import(`./texts/${language}.js`);

@@ -1,7 +1,7 @@
 // The open chat: header, who is speaking, the log, and what is at its foot.
 //
 // It knows: a Conversation (conversation.js), which it draws and whose verbs it calls.
-// It must not know: sockets, storage keys, or the page around it.
+// It must not know: sockets, storage keys, or the document around it.
 import { Composer } from "./composer.js";
 import { icon, make } from "./dom.js";
 import { Entries, repeats } from "./entries.js";
@@ -23,8 +23,9 @@ export class View {
   #lastKey = null;
   #queued = false;
   #observer;
+  #ended = new AbortController();
 
-  /** @param {{ conversation: object, texts: object, memory: object, close(): void }} options */
+  /** @param {{ conversation: object, texts: object, memory: object, close: (() => void) | null }} options; without `close` there is no button for it */
   constructor({ conversation, texts, memory, close }) {
     this.#conversation = conversation;
     this.#texts = texts;
@@ -40,14 +41,21 @@ export class View {
       retry: (entry) => conversation.retry(entry),
       judge: (entry, helpful) => conversation.judge(entry, helpful),
     });
-    conversation.addEventListener("change", () => this.#schedule());
-    conversation.addEventListener("left", () => this.#forget());
-    conversation.addEventListener("unsent", ({ detail }) => this.#composer.restore(detail.text));
+    const { signal } = this.#ended;
+    conversation.addEventListener("change", () => this.#schedule(), { signal });
+    conversation.addEventListener("left", () => this.#forget(), { signal });
+    conversation.addEventListener("unsent", ({ detail }) => this.#composer.restore(detail.text), { signal });
     // The log grows by messages and shrinks by the screen keyboard: stay with the newest.
     this.#observer = new ResizeObserver(() => this.#following && this.#toEnd());
     this.#observer.observe(this.#parts.log);
     this.#observer.observe(this.#parts.list);
     this.#update();
+  }
+
+  /** Draws nothing more: another view takes its place. */
+  end() {
+    this.#ended.abort();
+    this.#observer.disconnect();
   }
 
   /** The field, when something can be typed. */
@@ -82,10 +90,10 @@ export class View {
     }, parts.list, parts.typing);
     parts.jump = make("button", { type: "button", class: "jump", hidden: true, onclick: () => this.#follow() }, icon("down", 16), say("newMessages"));
     parts.foot = make("div", { class: "foot", tabindex: -1 });
-    return make("section", { class: "panel", role: "dialog", tabindex: -1, "aria-labelledby": "title", hidden: true, dir: this.#texts.direction, lang: this.#texts.locale, onscroll: () => this.#scrolled() },
+    return make("section", { class: "panel", role: "dialog", tabindex: -1, "aria-labelledby": "title", dir: this.#texts.direction, lang: this.#texts.locale, onscroll: () => this.#scrolled() },
       make("div", { class: "header" }, parts.avatar,
         make("div", { class: "heading", id: "title" }, parts.title, parts.who),
-        make("button", { type: "button", class: "icon-button", "aria-label": say("closeChat"), title: say("closeChat"), onclick: close }, icon("close", 20))),
+        close && make("button", { type: "button", class: "icon-button", "aria-label": say("closeChat"), title: say("closeChat"), onclick: close }, icon("close", 20))),
       parts.strip, parts.banner,
       make("div", { class: "middle" }, parts.log, parts.jump),
       parts.foot);

@@ -3,6 +3,7 @@
 
 use super::error::{ApiResult, Problem};
 use super::extract::Path;
+use super::script;
 use crate::app::Shared;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -10,6 +11,8 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 #[derive(RustEmbed)]
@@ -22,8 +25,6 @@ struct Console;
 
 /// What pages and the loader say instead of the build.
 const BUILD_MARK: &str = "__BUILD__";
-/// What the loader says, as a string, instead of the triggers.
-const TRIGGERS_MARK: &str = "\"__TRIGGERS__\"";
 
 /// Identity of all assets together.
 static BUILD: LazyLock<String> = LazyLock::new(|| {
@@ -40,19 +41,31 @@ static BUILD: LazyLock<String> = LazyLock::new(|| {
 
 /// Pages run only our own files, and nobody may frame them.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-    connect-src 'self' ws: wss:; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+    connect-src 'self' ws: wss:; font-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// `GET /widget.js`: the loader that a site embeds, with the triggers of invitations in it, so that no
-/// further request is needed to know them. Checked again every few minutes, because it names the build.
+/// The chat runs only our own files, on whichever site is allowed to embed it: who else frames it shows nothing.
+const CHAT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
+    connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; \
+    trusted-types 'none'; frame-ancestors 'self'";
+
+/// `GET /widget.js`: the loader that a site embeds, with the launcher's words in every language and the
+/// triggers of invitations in it, so that no further request is needed to know them. Checked again every few
+/// minutes, because it names the build.
 ///
 /// # Errors
 /// `not_found` if the program was built without it.
 pub(super) async fn loader(State(app): State<Shared>) -> ApiResult<Response> {
-    let file = Widget::get("loader.js").ok_or(Problem::NotFound)?;
+    let parts: Option<Vec<_>> =
+        script::LOADER_PARTS.iter().map(|name| Widget::get(name).map(|file| text(&file).into_owned().into())).collect();
+    let names: Vec<_> = Widget::iter().filter(|name| name.starts_with("texts/")).collect();
+    let texts = names.iter().filter_map(|name| {
+        let language = name.strip_prefix("texts/")?.strip_suffix(".js")?;
+        Some((language, text(&Widget::get(name)?).into_owned().into()))
+    });
     let triggers = serde_json::to_string(app.prompts().triggers()).map_err(|_| Problem::Internal)?;
-    let script = String::from_utf8_lossy(&file.data).replace(BUILD_MARK, &BUILD).replace(TRIGGERS_MARK, &triggers);
+    let whole = script::loader(&parts.ok_or(Problem::NotFound)?, &script::words(texts), &triggers, &BUILD);
     Ok(with_headers(
-        Bytes::from(script),
+        Bytes::from(whole),
         "text/javascript; charset=utf-8",
         &[
             (header::CACHE_CONTROL, "public, max-age=300"),
@@ -60,6 +73,32 @@ pub(super) async fn loader(State(app): State<Shared>) -> ApiResult<Response> {
             (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
         ],
     ))
+}
+
+/// `GET /chat/`: the chat in a document of its own, for the pages of the origins that may embed it.
+///
+/// # Errors
+/// `not_found` if the program was built without it.
+pub(super) async fn chat(State(app): State<Shared>) -> ApiResult<Response> {
+    let file = Widget::get("frame.html").ok_or(Problem::NotFound)?;
+    let mut response = with_headers(
+        marked(&file),
+        "text/html; charset=utf-8",
+        &[
+            (header::CACHE_CONTROL, "no-cache"),
+            // A page that isolates itself may frame only what says that it may be framed there.
+            (HeaderName::from_static("cross-origin-embedder-policy"), "require-corp"),
+            (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
+        ],
+    );
+    let mut policy = CHAT_POLICY.to_owned();
+    for origin in app.own_origins.iter().chain(&app.config.allow_origin) {
+        // Writing to a String cannot fail.
+        let _ = write!(policy, " {origin}");
+    }
+    let policy = HeaderValue::from_str(&policy).map_err(|_| Problem::Internal)?;
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    Ok(response)
 }
 
 /// `GET /assets/{build}/{*path}`: a file of the widget or the console.
@@ -73,10 +112,15 @@ pub(super) async fn file(Path((build, path)): Path<(String, String)>) -> ApiResu
         _ => None,
     };
     let file = found.ok_or(Problem::NotFound)?;
+    let data = if path.starts_with("widget/") && path.ends_with(".js") {
+        Bytes::from(script::lean(&text(&file)))
+    } else {
+        Bytes::from(file.data.into_owned())
+    };
     // A page of an older build still works, but its files are not those that it was tested with.
     let kept = if build == *BUILD { "public, max-age=31536000, immutable" } else { "no-cache" };
     Ok(with_headers(
-        Bytes::from(file.data.into_owned()),
+        data,
         content_type(&path),
         &[
             (header::CACHE_CONTROL, kept),
@@ -117,7 +161,11 @@ fn page(file: Option<EmbeddedFile>) -> ApiResult<Response> {
 }
 
 fn marked(file: &EmbeddedFile) -> Bytes {
-    Bytes::from(String::from_utf8_lossy(&file.data).replace(BUILD_MARK, &BUILD))
+    Bytes::from(text(file).replace(BUILD_MARK, &BUILD))
+}
+
+fn text(file: &EmbeddedFile) -> Cow<'_, str> {
+    String::from_utf8_lossy(&file.data)
 }
 
 fn with_headers(body: Bytes, kind: &'static str, headers: &[(HeaderName, &'static str)]) -> Response {

@@ -12,6 +12,7 @@ mod health;
 mod invitation;
 mod rate;
 mod review;
+mod script;
 mod socket;
 mod staff;
 
@@ -41,6 +42,8 @@ pub fn router(app: Shared) -> Router {
         // Customers
         .route("/v1/chat", get(chat_socket::connect))
         .route("/widget.js", get(assets::loader))
+        .route("/chat", get(assets::with_slash))
+        .route("/chat/", get(assets::chat))
         .route("/assets/{build}/{*path}", get(assets::file))
         .route("/v1/invitations", get(invitation::figures).post(invitation::count))
         .route("/v1/invitations/check", post(invitation::check))

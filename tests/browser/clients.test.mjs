@@ -164,7 +164,7 @@ describe("the chat", () => {
     const socket = greet({ conversation: "of B", token: "tB" });
     assert.equal(socket.sent[0].identity, "B");
     assert.deepEqual([texts(socket), shown(), left], [[], [], 1]);
-    assert.deepEqual(JSON.parse(sessionStorage.getItem(`candor:${site}`)).pending, []);
+    assert.deepEqual(JSON.parse(sessionStorage.getItem(`candor:chat:${site}`)).pending, []);
     conversation.stop();
   });
 
@@ -226,7 +226,7 @@ describe("the chat", () => {
       await pause(1);
     }
     assert.equal(new Set(ids).size, 4);
-    assert.deepEqual(JSON.parse(sessionStorage.getItem(`candor:${first.site}`)).requests, []);
+    assert.deepEqual(JSON.parse(sessionStorage.getItem(`candor:chat:${first.site}`)).requests, []);
     second.stop();
   });
 

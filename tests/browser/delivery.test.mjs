@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { eventsOf, launch, openPage, until } from "./helpers/browser.mjs";
-import { AGENT, Chat, Console, becomeManager, transcript } from "./helpers/faces.mjs";
+import { AGENT, Chat, Console, becomeManager, chatFrame, transcript } from "./helpers/faces.mjs";
 import { Line } from "./helpers/network.mjs";
 import { Server, freePort } from "./helpers/server.mjs";
 
@@ -71,7 +71,7 @@ describe("a dead line", () => {
         all.line.lose("up", "down");
         await all.reply(`While it was away: ${name}`);
         assert.equal(await all.chat.fromPeople.filter({ hasText: name }).count(), 0, "the line is dead");
-        await all.customer.page.evaluate(wake);
+        await (await chatFrame(all.customer.page)).evaluate(wake);
         // Far less than a ping takes to come round.
         const shown = () => all.chat.fromPeople.filter({ hasText: `While it was away: ${name}` }).count();
         await until(async () => (await shown()) === 1, `${name} brings the chat back`, 9_000);
@@ -122,7 +122,7 @@ describe("the outbox", () => {
       assert.equal(await all.chat.own.filter({ hasText: "Written in a tunnel" }).count(), 1);
       const stored = (await storedEvents(all)).filter((event) => event.text === "Written in a tunnel");
       assert.equal(stored.length, 1);
-      const kept = await all.customer.page.evaluate(() => sessionStorage.getItem("candor:default"));
+      const kept = await (await chatFrame(all.customer.page)).evaluate(() => sessionStorage.getItem("candor:chat:default"));
       assert.deepEqual(JSON.parse(kept).pending, [], "nothing waits any more");
     } finally {
       await all.end();

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { assertClean, launch, openPage, pictures, until } from "./helpers/browser.mjs";
-import { Chat, becomeManager } from "./helpers/faces.mjs";
+import { Chat, becomeManager, focused } from "./helpers/faces.mjs";
 import { servePages } from "./helpers/network.mjs";
 import { ROOT, Server, freePort } from "./helpers/server.mjs";
 
@@ -240,13 +240,4 @@ describe("invitations", () => {
 async function stored({ page, context }) {
   const kept = await page.evaluate(() => [...Object.keys(localStorage), ...Object.keys(sessionStorage)]);
   return [...(await context.cookies()).map(({ name }) => name), ...kept];
-}
-
-/** The accessible name of what has the focus, also inside the widget. */
-function focused(page) {
-  return page.evaluate(() => {
-    let node = document.activeElement;
-    while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
-    return node?.getAttribute("aria-label") ?? node?.textContent.trim() ?? "";
-  });
 }

@@ -5,7 +5,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { assertClean, eventsOf, launch, openPage, pictures, until } from "./helpers/browser.mjs";
-import { AGENT, Chat, Console, MANAGER } from "./helpers/faces.mjs";
+import { AGENT, Chat, Console, MANAGER, chatFrame } from "./helpers/faces.mjs";
 import { ROOT, Server, promptValue } from "./helpers/server.mjs";
 
 const NOTE = "Look at the courier's scans before promising a date: second complaint this week.";
@@ -117,26 +117,25 @@ describe("a customer, a bot, a person and a manager", () => {
 
   step("the customer reads that an AI answers before anything can be typed", async () => {
     const { page } = shop;
-    await page.goto(`${server.origin}/demo/`);
-    await chat.launcher.waitFor();
-    await snap(page, "04-shop");
-    await page.evaluate(() => {
+    // In every document of the page, the chat's among them.
+    await page.addInitScript(() => {
       window.typedBlindly = 0;
       const look = () => {
-        const root = document.querySelector("candor-chat").shadowRoot;
-        const field = root.querySelector("textarea");
-        const notice = root.querySelector("[role=note]");
-        if (field && !field.disabled && !notice?.checkVisibility()) window.typedBlindly += 1;
+        const field = document.querySelector("textarea");
+        if (field && !field.disabled && !document.querySelector("[role=note]")?.checkVisibility()) window.typedBlindly += 1;
         requestAnimationFrame(look);
       };
       look();
     });
+    await page.goto(`${server.origin}/demo/`);
+    await chat.launcher.waitFor();
+    await snap(page, "04-shop");
     await chat.open();
     const notice = await chat.disclosure.innerText();
     assert.match(notice, /automated AI assistant, not a human/);
     assert.match(notice, /ask for a person at any time/);
     assert.ok(await chat.disclosure.isVisible());
-    assert.equal(await page.evaluate(() => window.typedBlindly), 0, "the field was open without the disclosure");
+    assert.equal(await (await chatFrame(page)).evaluate(() => window.typedBlindly), 0, "the field was open without the disclosure");
     await snap(page, "05-disclosure");
   });
 

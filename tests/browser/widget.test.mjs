@@ -1,9 +1,9 @@
 // What a site and its customers may rely on: nothing before the chat is opened, nothing lost on a
-// bad line, no mouse needed, no host page that breaks it, no text that becomes markup.
+// bad line, no mouse needed, no host page that breaks it.
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { assertClean, eventsOf, launch, openPage, until } from "./helpers/browser.mjs";
-import { Chat, Console, becomeManager, transcript } from "./helpers/faces.mjs";
+import { Chat, Console, becomeManager, chatFrame, focused, transcript } from "./helpers/faces.mjs";
 import { Line, servePages } from "./helpers/network.mjs";
 import { Server, freePort } from "./helpers/server.mjs";
 
@@ -39,9 +39,7 @@ describe("on a site of somebody else", () => {
     await chat.launcher.waitFor();
     await visit.page.waitForLoadState("networkidle");
     const names = visit.requests.filter((url) => url.startsWith(server.origin)).map((url) => new URL(url).pathname.split("/").at(-1));
-    assert.equal(names[0], "widget.js");
-    const launcher = ["widget.js", "define.js", "element.js", "accent.js", "dom.js", "memory.js", "style.js", "texts.js", "en.js"];
-    assert.deepEqual(names.sort(), launcher.sort(), "only the loader and the launcher are fetched");
+    assert.deepEqual(names, ["widget.js"], "nothing but the loader is fetched");
     assert.equal(visit.sockets.length, 0, "a socket before the customer asked for one");
     assert.deepEqual(await stored(visit), NOTHING);
 
@@ -51,7 +49,8 @@ describe("on a site of somebody else", () => {
     await chat.ask("Hello");
     const now = await stored(visit);
     assert.deepEqual({ ...now, session: [] }, NOTHING, "a conversation is kept for this tab only");
-    assert.deepEqual(now.session, ["candor:default"]);
+    assert.deepEqual(now.session, ["candor:default", "candor:chat:default"]);
+    assert.equal(await visit.page.evaluate(() => sessionStorage.getItem("candor:default")), "open", "the page has one word");
     assertClean(visit);
     await visit.context.close();
   });
@@ -193,92 +192,6 @@ describe("on a bad line", () => {
   });
 });
 
-describe("hostile text", () => {
-  test("markup typed by a customer is text in the widget, on the desk and in the transcript", async () => {
-    const server = await Server.begin();
-    const [customer, staff] = await Promise.all([openPage(browser), openPage(browser)]);
-    try {
-      await becomeManager(staff.context, server);
-      const desk = new Console(staff.page);
-      // Somebody is there, so the field stays when the bot gives up on such a customer.
-      await staff.page.goto(`${server.origin}/desk/`);
-      await desk.queue.waitFor();
-      await watchForMarkup(staff.page);
-      const chat = new Chat(customer.page);
-      await customer.page.goto(`${server.origin}/demo/?${encodeURIComponent("<script>boom()</script>")}`);
-      await watchForMarkup(customer.page);
-      await chat.open();
-      for (const payload of PAYLOADS) {
-        await chat.say(payload);
-        await chat.stored();
-        await until(async () => (await chat.own.last().innerText()).includes(payload), `${payload} is shown as it was typed`);
-      }
-      await assertOnlyText(customer.page, "the widget");
-
-      await desk.queue.getByRole("listitem").filter({ hasNotText: "Sample" }).first().getByRole("button").click();
-      for (const payload of PAYLOADS) await desk.messages.getByText(payload, { exact: true }).waitFor();
-      await assertOnlyText(staff.page, "the desk");
-
-      await desk.go("Transcripts");
-      await staff.page.getByRole("searchbox", { name: "Search the transcripts" }).fill("onerror");
-      const row = staff.page.getByRole("listitem").filter({ has: staff.page.locator("mark", { hasText: "onerror" }) });
-      await row.waitFor();
-      await assertOnlyText(staff.page, "the list of transcripts");
-      await row.getByRole("link").click();
-      await staff.page.getByRole("button", { name: "Open every decision" }).click();
-      for (const payload of PAYLOADS) await staff.page.getByText(payload, { exact: true }).first().waitFor();
-      await assertOnlyText(staff.page, "the transcript");
-      assertClean(customer, staff);
-    } finally {
-      await Promise.all([customer.context.close(), staff.context.close()]);
-      await server.stop();
-    }
-  });
-});
-
-// Each is one line, because a line is what innerText gives back unchanged.
-const PAYLOADS = [
-  "<script>boom()</script>",
-  "<img src=x onerror=boom()>",
-  "<svg/onload=boom()>",
-  `"><iframe srcdoc="<script>parent.boom()</script>"></iframe>`,
-  "<a href=\"javascript:boom()\">my order</a>",
-  "[my order](javascript:boom())",
-  "[my order](data:text/html,<script>boom()</script>)",
-  "**bold** [click](https://evil.example/?<script>boom()</script>)",
-  "<style>*{display:none}</style>",
-  "&lt;img src=x onerror=boom()&gt; &#60;b&#62;",
-  "{{constructor.constructor('boom()')()}} ${boom()}",
-  "</textarea></template><details open ontoggle=boom()>",
-];
-
-/** From now on, `boom()` and every new element of a kind that text must not make is counted. */
-async function watchForMarkup(page) {
-  await page.evaluate(() => {
-    window.executed = 0;
-    window.boom = () => { window.executed += 1; };
-  });
-}
-
-async function assertOnlyText(page, where) {
-  const found = await page.evaluate(() => {
-    const roots = [document.body, ...[...document.querySelectorAll("*")].flatMap((node) => node.shadowRoot ?? [])];
-    const all = roots.flatMap((root) => [...root.querySelectorAll("*")]);
-    // Those of the page itself have an address of the server or belong to its own drawing.
-    const made = all.filter((node) => {
-      const name = node.localName;
-      if (["iframe", "object", "embed", "style", "base", "form[action]"].includes(name)) return true;
-      if (name === "script") return !node.src.startsWith(location.origin);
-      if (name === "img") return !node.src.startsWith(location.origin);
-      if (name === "a") return !["http:", "https:", "mailto:"].includes(new URL(node.href, location.href).protocol);
-      return false;
-    });
-    const handlers = all.filter((node) => [...node.attributes].some((attribute) => attribute.name.startsWith("on")));
-    return { executed: window.executed, made: [...made, ...handlers].map((node) => node.outerHTML.slice(0, 120)) };
-  });
-  assert.deepEqual(found, { executed: 0, made: [] }, where);
-}
-
 const HOSTILE = `
   html { font-size: 40px; letter-spacing: 9px; word-spacing: 20px; }
   * { all: unset !important; font: italic 31px/3 cursive !important; color: lime !important; background: red !important;
@@ -295,48 +208,45 @@ const HOSTILE = `
 
 /** How the parts of the open chat look: what a host page could spoil. */
 async function look(page) {
-  return page.evaluate(() => {
-    const root = document.querySelector("candor-chat").shadowRoot;
-    const parts = {
-      launcher: ".launcher", panel: "[role=dialog]", title: "h2", notice: "[role=note]", person: ".human", field: "textarea",
-      send: ".send", own: ".message.own .bubble", answer: ".message.bot .bubble", chip: ".chip",
-    };
-    const wanted = ["display", "position", "visibility", "opacity", "font-size", "font-family", "font-style", "line-height", "color",
-      "background-color", "text-transform", "letter-spacing", "word-spacing", "direction", "text-align", "white-space", "cursor",
-      "pointer-events", "transform", "filter", "clip-path", "margin", "padding", "zoom", "user-select"];
-    return Object.fromEntries(Object.entries(parts).map(([name, selector]) => {
-      const node = root.querySelector(selector);
-      const style = getComputedStyle(node);
-      const box = node.getBoundingClientRect();
-      const values = Object.fromEntries(wanted.map((property) => [property, style.getPropertyValue(property)]));
-      // Where it is, but not how tall: answers differ by the clock.
-      return [name, { ...values, left: Math.round(box.left), width: Math.round(box.width) }];
-    }));
-  });
+  const launcher = await page.evaluate(lookOf, { shadow: true, parts: { launcher: ".launcher", frame: "iframe" } });
+  const parts = {
+    panel: "[role=dialog]", title: "h2", notice: "[role=note]", person: ".human", field: "textarea",
+    send: ".send", own: ".message.own .bubble", answer: ".message.bot .bubble", chip: ".chip",
+  };
+  return { ...launcher, ...(await (await chatFrame(page)).evaluate(lookOf, { shadow: false, parts })) };
+}
+
+function lookOf({ shadow, parts }) {
+  const root = shadow ? document.querySelector("candor-chat").shadowRoot : document;
+  const wanted = ["display", "position", "visibility", "opacity", "font-size", "font-family", "font-style", "line-height", "color",
+    "background-color", "text-transform", "letter-spacing", "word-spacing", "direction", "text-align", "white-space", "cursor",
+    "pointer-events", "transform", "filter", "clip-path", "margin", "padding", "zoom", "user-select"];
+  return Object.fromEntries(Object.entries(parts).map(([name, selector]) => {
+    const node = root.querySelector(selector);
+    const style = getComputedStyle(node);
+    const box = node.getBoundingClientRect();
+    const values = Object.fromEntries(wanted.map((property) => [property, style.getPropertyValue(property)]));
+    // Where it is, but not how tall: answers differ by the clock.
+    return [name, { ...values, left: Math.round(box.left), width: Math.round(box.width) }];
+  }));
 }
 
 const NOTHING = { cookies: [], local: [], session: [], databases: [], caches: [] };
 
-/** All that a page may keep in a browser, for the page's origin and the server's. */
+/** All that a page and the chat in it keep in a browser, each in its own origin. */
 async function stored({ page, context }) {
-  const kept = await page.evaluate(async () => ({
-    local: Object.keys(localStorage),
-    session: Object.keys(sessionStorage),
-    databases: (await indexedDB.databases()).map(({ name }) => name),
-    // Only a secure page has caches at all.
-    caches: globalThis.caches ? await caches.keys() : [],
-  }));
-  return { cookies: (await context.cookies()).map(({ name }) => name), ...kept };
-}
-
-/** The accessible name of what has the focus, also inside the widget; "" on the page itself. */
-function focused(page) {
-  return page.evaluate(() => {
-    let node = document.activeElement;
-    while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
-    if (!node || node === document.body) return "";
-    return node.getAttribute("aria-label") ?? node.labels?.[0]?.textContent ?? (node.textContent.trim() || node.localName);
-  });
+  const all = { cookies: (await context.cookies()).map(({ name }) => name), local: [], session: [], databases: [], caches: [] };
+  for (const frame of page.frames()) {
+    const kept = await frame.evaluate(async () => ({
+      local: Object.keys(localStorage),
+      session: Object.keys(sessionStorage),
+      databases: (await indexedDB.databases()).map(({ name }) => name),
+      // Only a secure page has caches at all.
+      caches: globalThis.caches ? await caches.keys() : [],
+    }));
+    for (const [name, values] of Object.entries(kept)) all[name].push(...values);
+  }
+  return all;
 }
 
 /** Presses "Try now", unless the chat has come back by itself. */

@@ -13,6 +13,7 @@ mod bad_input;
 mod conversations;
 mod delivery;
 mod desk;
+mod embedding;
 mod handover;
 mod identity;
 mod layers;

@@ -1,7 +1,11 @@
 // Arabic (Modern Standard Arabic).
+export const launcher = ["فتح الدردشة","الدردشة غير متاحة"];
+
 export default {
   direction: "rtl",
-  openChat: "فتح الدردشة",
+  openChat: launcher[0],
+  unavailable: launcher[1],
+  closeChat: "إغلاق الدردشة",
   openChatUnread: {
     zero: "فتح الدردشة، لا توجد رسائل غير مقروءة",
     one: "فتح الدردشة، رسالة واحدة غير مقروءة",
@@ -10,11 +14,9 @@ export default {
     many: "فتح الدردشة، {count} رسالة غير مقروءة",
     other: "فتح الدردشة، {count} رسالة غير مقروءة",
   },
-  closeChat: "إغلاق الدردشة",
   invitation: "دعوة إلى الدردشة",
   invitationClose: "إغلاق الدعوة",
   invitationNever: "عدم الإظهار مجددًا",
-  loadFailed: "تعذّر تحميل الدردشة. يُرجى المحاولة مرة أخرى.",
   chat: "الدردشة",
   conversation: "المحادثة",
   connecting: "جارٍ الاتصال…",

@@ -1,17 +1,19 @@
 // Czech.
+export const launcher = ["Otevřít chat","Chat nedostupný"];
+
 export default {
   direction: "ltr",
-  openChat: "Otevřít chat",
+  openChat: launcher[0],
+  unavailable: launcher[1],
+  closeChat: "Zavřít chat",
   openChatUnread: {
     one: "Otevřít chat, {count} nepřečtená zpráva",
     few: "Otevřít chat, {count} nepřečtené zprávy",
     other: "Otevřít chat, {count} nepřečtených zpráv",
   },
-  closeChat: "Zavřít chat",
   invitation: "Pozvánka do chatu",
   invitationClose: "Zavřít pozvánku",
   invitationNever: "Příště nezobrazovat",
-  loadFailed: "Chat se nepodařilo načíst. Zkuste to prosím znovu.",
   chat: "Chat",
   conversation: "Konverzace",
   connecting: "Připojování…",

@@ -1,13 +1,15 @@
 // Danish.
+export const launcher = ["Åbn chatten","Chatten er ikke tilgængelig"];
+
 export default {
   direction: "ltr",
-  openChat: "Åbn chatten",
-  openChatUnread: { one: "Åbn chatten, {count} ulæst besked", other: "Åbn chatten, {count} ulæste beskeder" },
+  openChat: launcher[0],
+  unavailable: launcher[1],
   closeChat: "Luk chatten",
+  openChatUnread: { one: "Åbn chatten, {count} ulæst besked", other: "Åbn chatten, {count} ulæste beskeder" },
   invitation: "Invitation til chat",
   invitationClose: "Luk invitationen",
   invitationNever: "Vis ikke igen",
-  loadFailed: "Chatten kunne ikke indlæses. Prøv igen.",
   chat: "Chat",
   conversation: "Samtale",
   connecting: "Forbinder…",

@@ -1,13 +1,15 @@
 // German.
+export const launcher = ["Chat öffnen","Chat nicht erreichbar"];
+
 export default {
   direction: "ltr",
-  openChat: "Chat öffnen",
-  openChatUnread: { one: "Chat öffnen, {count} ungelesene Nachricht", other: "Chat öffnen, {count} ungelesene Nachrichten" },
+  openChat: launcher[0],
+  unavailable: launcher[1],
   closeChat: "Chat schließen",
+  openChatUnread: { one: "Chat öffnen, {count} ungelesene Nachricht", other: "Chat öffnen, {count} ungelesene Nachrichten" },
   invitation: "Einladung zum Chat",
   invitationClose: "Einladung schließen",
   invitationNever: "Nicht mehr anzeigen",
-  loadFailed: "Der Chat konnte nicht geladen werden. Bitte versuchen Sie es erneut.",
   chat: "Chat",
   conversation: "Gesprächsverlauf",
   connecting: "Verbindung wird aufgebaut\u00a0…",

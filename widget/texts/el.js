@@ -1,13 +1,15 @@
 // Greek.
+export const launcher = ["Άνοιγμα του chat","Η συνομιλία δεν είναι διαθέσιμη"];
+
 export default {
   direction: "ltr",
-  openChat: "Άνοιγμα του chat",
-  openChatUnread: { one: "Άνοιγμα του chat, {count} μη αναγνωσμένο μήνυμα", other: "Άνοιγμα του chat, {count} μη αναγνωσμένα μηνύματα" },
+  openChat: launcher[0],
+  unavailable: launcher[1],
   closeChat: "Κλείσιμο του chat",
+  openChatUnread: { one: "Άνοιγμα του chat, {count} μη αναγνωσμένο μήνυμα", other: "Άνοιγμα του chat, {count} μη αναγνωσμένα μηνύματα" },
   invitation: "Πρόσκληση για chat",
   invitationClose: "Κλείσιμο της πρόσκλησης",
   invitationNever: "Να μην εμφανιστεί ξανά",
-  loadFailed: "Δεν ήταν δυνατή η φόρτωση του chat. Δοκιμάστε ξανά.",
   chat: "Chat",
   conversation: "Συνομιλία",
   connecting: "Σύνδεση…",

@@ -1,13 +1,16 @@
-// English. The other languages say the same; which keys and placeholders there are stands here.
+// English. The other languages say the same; which keys and placeholders there are stands here. The line of the
+// launcher is JSON: the server puts those of all languages into the loader.
+export const launcher = ["Open chat","Chat unavailable"];
+
 export default {
-  direction: "ltr", // of the text; the panel is laid out by it
-  openChat: "Open chat",
-  openChatUnread: { one: "Open chat, {count} unread message", other: "Open chat, {count} unread messages" },
+  direction: "ltr",
+  openChat: launcher[0],
+  unavailable: launcher[1],
   closeChat: "Close chat",
+  openChatUnread: { one: "Open chat, {count} unread message", other: "Open chat, {count} unread messages" },
   invitation: "Invitation to chat",
   invitationClose: "Close the invitation",
   invitationNever: "Don’t show again",
-  loadFailed: "The chat could not be loaded. Please try again.",
   chat: "Chat",
   conversation: "Conversation",
   connecting: "Connecting…",

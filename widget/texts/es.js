@@ -1,13 +1,15 @@
 // Spanish.
+export const launcher = ["Abrir el chat","Chat no disponible"];
+
 export default {
   direction: "ltr",
-  openChat: "Abrir el chat",
-  openChatUnread: { one: "Abrir el chat, {count} mensaje sin leer", other: "Abrir el chat, {count} mensajes sin leer" },
+  openChat: launcher[0],
+  unavailable: launcher[1],
   closeChat: "Cerrar el chat",
+  openChatUnread: { one: "Abrir el chat, {count} mensaje sin leer", other: "Abrir el chat, {count} mensajes sin leer" },
   invitation: "Invitación al chat",
   invitationClose: "Cerrar la invitación",
   invitationNever: "No volver a mostrar",
-  loadFailed: "No se ha podido cargar el chat. Inténtelo de nuevo.",
   chat: "Chat",
   conversation: "Conversación",
   connecting: "Conectando…",

@@ -1,13 +1,15 @@
 // Finnish.
+export const launcher = ["Avaa chat","Chat ei ole käytettävissä"];
+
 export default {
   direction: "ltr",
-  openChat: "Avaa chat",
-  openChatUnread: { one: "Avaa chat, {count} lukematon viesti", other: "Avaa chat, {count} lukematonta viestiä" },
+  openChat: launcher[0],
+  unavailable: launcher[1],
   closeChat: "Sulje chat",
+  openChatUnread: { one: "Avaa chat, {count} lukematon viesti", other: "Avaa chat, {count} lukematonta viestiä" },
   invitation: "Chat-kutsu",
   invitationClose: "Sulje kutsu",
   invitationNever: "Älä näytä uudelleen",
-  loadFailed: "Chatin lataaminen ei onnistunut. Yritä uudelleen.",
   chat: "Chat",
   conversation: "Keskustelu",
   connecting: "Yhdistetään…",

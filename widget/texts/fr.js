@@ -1,13 +1,15 @@
 // French.
+export const launcher = ["Ouvrir le chat","Chat indisponible"];
+
 export default {
   direction: "ltr",
-  openChat: "Ouvrir le chat",
-  openChatUnread: { one: "Ouvrir le chat, {count} message non lu", other: "Ouvrir le chat, {count} messages non lus" },
+  openChat: launcher[0],
+  unavailable: launcher[1],
   closeChat: "Fermer le chat",
+  openChatUnread: { one: "Ouvrir le chat, {count} message non lu", other: "Ouvrir le chat, {count} messages non lus" },
   invitation: "Invitation à discuter",
   invitationClose: "Fermer l’invitation",
   invitationNever: "Ne plus afficher",
-  loadFailed: "Le chat n’a pas pu être chargé. Veuillez réessayer.",
   chat: "Chat",
   conversation: "Fil de la conversation",
   connecting: "Connexion en cours…",

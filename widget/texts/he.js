@@ -1,17 +1,19 @@
 // Hebrew.
+export const launcher = ["פתיחת הצ׳אט","הצ׳אט אינו זמין"];
+
 export default {
   direction: "rtl",
-  openChat: "פתיחת הצ׳אט",
+  openChat: launcher[0],
+  unavailable: launcher[1],
+  closeChat: "סגירת הצ׳אט",
   openChatUnread: {
     one: "פתיחת הצ׳אט, הודעה אחת שלא נקראה",
     two: "פתיחת הצ׳אט, שתי הודעות שלא נקראו",
     other: "פתיחת הצ׳אט, {count} הודעות שלא נקראו",
   },
-  closeChat: "סגירת הצ׳אט",
   invitation: "הזמנה לצ׳אט",
   invitationClose: "סגירת ההזמנה",
   invitationNever: "לא להציג שוב",
-  loadFailed: "לא ניתן היה לטעון את הצ׳אט. נא לנסות שוב.",
   chat: "צ׳אט",
   conversation: "שיחה",
   connecting: "מתחברים…",

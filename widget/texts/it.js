@@ -1,13 +1,15 @@
 // Italian.
+export const launcher = ["Apri la chat","Chat non disponibile"];
+
 export default {
   direction: "ltr",
-  openChat: "Apri la chat",
-  openChatUnread: { one: "Apri la chat, {count} messaggio non letto", other: "Apri la chat, {count} messaggi non letti" },
+  openChat: launcher[0],
+  unavailable: launcher[1],
   closeChat: "Chiudi la chat",
+  openChatUnread: { one: "Apri la chat, {count} messaggio non letto", other: "Apri la chat, {count} messaggi non letti" },
   invitation: "Invito alla chat",
   invitationClose: "Chiudi l’invito",
   invitationNever: "Non mostrare più",
-  loadFailed: "Non è stato possibile caricare la chat. La preghiamo di riprovare.",
   chat: "Chat",
   conversation: "Conversazione",
   connecting: "Connessione in corso…",

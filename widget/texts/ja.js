@@ -1,13 +1,15 @@
 // Japanese.
+export const launcher = ["チャットを開く","チャットを利用できません"];
+
 export default {
   direction: "ltr",
-  openChat: "チャットを開く",
-  openChatUnread: { other: "チャットを開く、未読メッセージ{count}件" },
+  openChat: launcher[0],
+  unavailable: launcher[1],
   closeChat: "チャットを閉じる",
+  openChatUnread: { other: "チャットを開く、未読メッセージ{count}件" },
   invitation: "チャットのご案内",
   invitationClose: "ご案内を閉じる",
   invitationNever: "今後表示しない",
-  loadFailed: "チャットを読み込めませんでした。もう一度お試しください。",
   chat: "チャット",
   conversation: "会話",
   connecting: "接続中…",

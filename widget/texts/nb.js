@@ -1,13 +1,15 @@
 // Norwegian Bokmål.
+export const launcher = ["Åpne chatten","Chatten er ikke tilgjengelig"];
+
 export default {
   direction: "ltr",
-  openChat: "Åpne chatten",
-  openChatUnread: { one: "Åpne chatten, {count} ulest melding", other: "Åpne chatten, {count} uleste meldinger" },
+  openChat: launcher[0],
+  unavailable: launcher[1],
   closeChat: "Lukk chatten",
+  openChatUnread: { one: "Åpne chatten, {count} ulest melding", other: "Åpne chatten, {count} uleste meldinger" },
   invitation: "Invitasjon til chat",
   invitationClose: "Lukk invitasjonen",
   invitationNever: "Ikke vis igjen",
-  loadFailed: "Chatten kunne ikke lastes inn. Prøv igjen.",
   chat: "Chat",
   conversation: "Samtale",
   connecting: "Kobler til…",

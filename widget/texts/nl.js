@@ -1,13 +1,15 @@
 // Dutch.
+export const launcher = ["Chat openen","Chat niet bereikbaar"];
+
 export default {
   direction: "ltr",
-  openChat: "Chat openen",
-  openChatUnread: { one: "Chat openen, {count} ongelezen bericht", other: "Chat openen, {count} ongelezen berichten" },
+  openChat: launcher[0],
+  unavailable: launcher[1],
   closeChat: "Chat sluiten",
+  openChatUnread: { one: "Chat openen, {count} ongelezen bericht", other: "Chat openen, {count} ongelezen berichten" },
   invitation: "Uitnodiging om te chatten",
   invitationClose: "Uitnodiging sluiten",
   invitationNever: "Niet meer tonen",
-  loadFailed: "De chat kon niet worden geladen. Probeer het opnieuw.",
   chat: "Chat",
   conversation: "Gesprek",
   connecting: "Verbinding maken…",

@@ -1,18 +1,20 @@
 // Polish.
+export const launcher = ["Otwórz czat","Czat niedostępny"];
+
 export default {
   direction: "ltr",
-  openChat: "Otwórz czat",
+  openChat: launcher[0],
+  unavailable: launcher[1],
+  closeChat: "Zamknij czat",
   openChatUnread: {
     one: "Otwórz czat, {count} nieprzeczytana wiadomość",
     few: "Otwórz czat, {count} nieprzeczytane wiadomości",
     many: "Otwórz czat, {count} nieprzeczytanych wiadomości",
     other: "Otwórz czat, {count} nieprzeczytanej wiadomości",
   },
-  closeChat: "Zamknij czat",
   invitation: "Zaproszenie do czatu",
   invitationClose: "Zamknij zaproszenie",
   invitationNever: "Nie pokazuj ponownie",
-  loadFailed: "Nie udało się wczytać czatu. Proszę spróbować ponownie.",
   chat: "Czat",
   conversation: "Rozmowa",
   connecting: "Łączenie…",

@@ -1,13 +1,15 @@
 // Portuguese (European, worded so that Brazilians read it naturally).
+export const launcher = ["Abrir o chat","Chat indisponível"];
+
 export default {
   direction: "ltr",
-  openChat: "Abrir o chat",
-  openChatUnread: { one: "Abrir o chat, {count} mensagem não lida", other: "Abrir o chat, {count} mensagens não lidas" },
+  openChat: launcher[0],
+  unavailable: launcher[1],
   closeChat: "Fechar o chat",
+  openChatUnread: { one: "Abrir o chat, {count} mensagem não lida", other: "Abrir o chat, {count} mensagens não lidas" },
   invitation: "Convite para o chat",
   invitationClose: "Fechar o convite",
   invitationNever: "Não mostrar novamente",
-  loadFailed: "Não foi possível carregar o chat. Tente novamente, por favor.",
   chat: "Chat",
   conversation: "Conversa",
   connecting: "A conectar…",

@@ -1,13 +1,15 @@
 // Romanian.
+export const launcher = ["Deschideți chatul","Chat indisponibil"];
+
 export default {
   direction: "ltr",
-  openChat: "Deschideți chatul",
-  openChatUnread: { one: "Deschideți chatul, {count} mesaj necitit", few: "Deschideți chatul, {count} mesaje necitite", other: "Deschideți chatul, {count} de mesaje necitite" },
+  openChat: launcher[0],
+  unavailable: launcher[1],
   closeChat: "Închideți chatul",
+  openChatUnread: { one: "Deschideți chatul, {count} mesaj necitit", few: "Deschideți chatul, {count} mesaje necitite", other: "Deschideți chatul, {count} de mesaje necitite" },
   invitation: "Invitație la chat",
   invitationClose: "Închideți invitația",
   invitationNever: "Nu mai afișați",
-  loadFailed: "Chatul nu a putut fi încărcat. Vă rugăm să încercați din nou.",
   chat: "Chat",
   conversation: "Conversație",
   connecting: "Se conectează…",

@@ -1,13 +1,15 @@
 // Swedish.
+export const launcher = ["Öppna chatten","Chatten kan inte nås"];
+
 export default {
   direction: "ltr",
-  openChat: "Öppna chatten",
-  openChatUnread: { one: "Öppna chatten, {count} oläst meddelande", other: "Öppna chatten, {count} olästa meddelanden" },
+  openChat: launcher[0],
+  unavailable: launcher[1],
   closeChat: "Stäng chatten",
+  openChatUnread: { one: "Öppna chatten, {count} oläst meddelande", other: "Öppna chatten, {count} olästa meddelanden" },
   invitation: "Inbjudan till chatt",
   invitationClose: "Stäng inbjudan",
   invitationNever: "Visa inte igen",
-  loadFailed: "Chatten kunde inte laddas. Försök igen.",
   chat: "Chatt",
   conversation: "Konversation",
   connecting: "Ansluter…",

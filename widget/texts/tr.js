@@ -1,13 +1,15 @@
 // Turkish.
+export const launcher = ["Sohbeti aç","Sohbet kullanılamıyor"];
+
 export default {
   direction: "ltr",
-  openChat: "Sohbeti aç",
-  openChatUnread: { one: "Sohbeti aç, {count} okunmamış mesaj", other: "Sohbeti aç, {count} okunmamış mesaj" },
+  openChat: launcher[0],
+  unavailable: launcher[1],
   closeChat: "Sohbeti kapat",
+  openChatUnread: { one: "Sohbeti aç, {count} okunmamış mesaj", other: "Sohbeti aç, {count} okunmamış mesaj" },
   invitation: "Sohbet daveti",
   invitationClose: "Daveti kapat",
   invitationNever: "Bir daha gösterme",
-  loadFailed: "Sohbet yüklenemedi. Lütfen yeniden deneyin.",
   chat: "Sohbet",
   conversation: "Görüşme",
   connecting: "Bağlanılıyor…",

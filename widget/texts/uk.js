@@ -1,18 +1,20 @@
 // Ukrainian.
+export const launcher = ["Відкрити чат","Чат недоступний"];
+
 export default {
   direction: "ltr",
-  openChat: "Відкрити чат",
+  openChat: launcher[0],
+  unavailable: launcher[1],
+  closeChat: "Закрити чат",
   openChatUnread: {
     one: "Відкрити чат, {count} непрочитане повідомлення",
     few: "Відкрити чат, {count} непрочитані повідомлення",
     many: "Відкрити чат, {count} непрочитаних повідомлень",
     other: "Відкрити чат, {count} непрочитаного повідомлення",
   },
-  closeChat: "Закрити чат",
   invitation: "Запрошення до чату",
   invitationClose: "Закрити запрошення",
   invitationNever: "Більше не показувати",
-  loadFailed: "Не вдалося завантажити чат. Будь ласка, спробуйте ще раз.",
   chat: "Чат",
   conversation: "Розмова",
   connecting: "З’єднання…",

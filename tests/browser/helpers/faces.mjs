@@ -1,5 +1,5 @@
 // What a customer does with the widget and staff do with the console, in their own terms: roles and
-// names, as a screen reader would find them. Playwright looks through the widget's shadow root.
+// names, as a screen reader would find them. The chat is in a frame within the widget's shadow root.
 import assert from "node:assert/strict";
 import { PATIENCE, until } from "./browser.mjs";
 
@@ -7,7 +7,7 @@ import { PATIENCE, until } from "./browser.mjs";
 export class Chat {
   constructor(page) {
     this.page = page;
-    this.panel = page.getByRole("dialog");
+    this.panel = page.frameLocator("candor-chat iframe").getByRole("dialog");
     this.log = this.panel.getByRole("log", { name: "Conversation" });
     this.disclosure = this.log.getByRole("note", { name: "About this chat" });
     this.launcher = page.getByRole("button", { name: /^Open chat/ });
@@ -51,6 +51,23 @@ export class Chat {
   async stored() {
     await this.own.last().getByText("Sent", { exact: true }).waitFor();
   }
+}
+
+/** The chat's own document on a page, once it is loaded. */
+export function chatFrame(page) {
+  return until(() => page.frames().find((frame) => new URL(frame.url()).pathname === "/chat/"), "the chat's frame");
+}
+
+/** The accessible name of what has the focus, also inside the widget and its frame; "" on the page itself. */
+export async function focused(page) {
+  const name = () => {
+    let node = document.activeElement;
+    while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
+    if (node?.localName === "iframe") return null;
+    if (!node || node === document.body) return "";
+    return node.getAttribute("aria-label") ?? node.labels?.[0]?.textContent ?? (node.textContent.trim() || node.localName);
+  };
+  return (await page.evaluate(name)) ?? (await chatFrame(page)).evaluate(name);
 }
 
 /** The console on a page. */

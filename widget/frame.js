@@ -1,0 +1,184 @@
+// The chat in its own document: what the launcher (launcher.js) frames on a page of the business. Opened as a
+// page of its own it is the chat alone.
+//
+// Messages from the page: begin { kept, locale, accent, phone, identity, invitation, page }, open { focus },
+// close, look { locale, accent, phone }, identify { token }, due { invitation }, say { text }.
+// Messages to it: ready, state { unread, label, owner, rated }, message { role, seq }, handoff { state },
+// unidentified { reason }, begun, forgotten, noted, close. None has a word of the conversation.
+//
+// It knows: the page's origin, by which messages are told from anybody else's; who is asked to draw what.
+// It must not know: frames of the socket, or how a message looks.
+import { accentProperties } from "./accent.js";
+import { Conversation } from "./conversation.js";
+import { Memory } from "./memory.js";
+import { panelSheet, partsSheet } from "./panel-style.js";
+import { baseSheet } from "./style.js";
+import { Texts } from "./texts.js";
+import { View } from "./view.js";
+
+const given = new URL(location.href).searchParams;
+const site = given.get("site") || "default";
+const host = given.get("host") || "";
+const framed = parent !== window;
+const root = document.body;
+
+let memory = null;
+let conversation = null;
+let view = null;
+let opened = false;
+let due = null;
+let told = ""; // the last state that the page heard of
+let look = { locale: "", accent: "" };
+let words = "";
+
+// Who frames this is for the server's frame-ancestors to say; whom it talks to, for `host`.
+const tell = (message) => framed && host && parent.postMessage(message, host);
+
+addEventListener("message", ({ source, origin, data }) => {
+  if (!framed || source !== parent || origin !== host || typeof data?.type !== "string") return;
+  if (data.type === "begin") begin(data);
+  else if (conversation) hear(data);
+});
+
+function hear(message) {
+  switch (message.type) {
+    case "open":
+      return open(message.focus === true);
+    case "close":
+      opened = false;
+      memory.set("open", false);
+      return undefined;
+    case "look":
+      return dress(message);
+    case "identify":
+      return message.token ? conversation.identify(String(message.token)) : conversation.signOut();
+    case "due":
+      due = invitationOf(message.invitation);
+      return undefined;
+    case "say":
+      return typeof message.text === "string" ? sayOnceReady(message.text) : undefined;
+    default:
+      return undefined;
+  }
+}
+
+async function begin({ kept, locale, accent, phone, identity, invitation, page }) {
+  if (memory) return;
+  memory = new Memory(site, { begun: () => tell({ type: "begun" }), cleared: () => tell({ type: "forgotten" }) });
+  // The page has forgotten that there was a conversation: so its customer signed out meanwhile.
+  if (!kept) memory.clear();
+  due = invitationOf(invitation);
+  const address = new URL("../v1/chat", location.href);
+  address.protocol = address.protocol === "http:" ? "ws:" : "wss:";
+  conversation = new Conversation({
+    url: address.href,
+    site,
+    locale: text(locale),
+    identity: text(identity) || null,
+    memory,
+    page: () => text(page),
+    invitation: () => due ?? undefined,
+    noted: () => {
+      due = null;
+      tell({ type: "noted" });
+    },
+  });
+  conversation.addEventListener("change", changed);
+  conversation.addEventListener("message", ({ detail }) => tell({ type: "message", role: detail.role, seq: detail.seq }));
+  conversation.addEventListener("owner", ({ detail }) => {
+    if (detail.state === "queued" || detail.state === "assigned") tell({ type: "handoff", state: detail.state });
+  });
+  conversation.addEventListener("unidentified", ({ detail }) => tell({ type: "unidentified", reason: detail.reason }));
+  conversation.start();
+  document.addEventListener("visibilitychange", seen);
+  addEventListener("pageshow", (event) => event.persisted && conversation.takeOver());
+  await dress({ locale, accent, phone });
+}
+
+// The panel is drawn anew in another language; what was typed is in the memory, what was said in the conversation.
+async function dress({ locale, accent, phone }) {
+  const wanted = text(locale);
+  root.classList.toggle("phone", phone === true);
+  if (text(accent) !== look.accent) {
+    for (const [name, value] of Object.entries(accentProperties(text(accent), root))) root.style.setProperty(name, value);
+  }
+  const spoken = view && wanted === look.locale;
+  look = { locale: wanted, accent: text(accent) };
+  if (spoken) return;
+  const texts = await Texts.load(wanted);
+  if (look.locale !== wanted) return; // another one was asked for meanwhile
+  view?.node.remove();
+  view?.end();
+  view = new View({ conversation, texts, memory, close: framed ? () => tell({ type: "close" }) : null });
+  words = texts;
+  document.documentElement.lang = texts.locale;
+  document.title = texts.say("chat");
+  root.append(view.node);
+  if (opened) open(document.hasFocus());
+  changed();
+}
+
+function open(focus) {
+  opened = true;
+  memory.set("open", true);
+  if (!view) return;
+  view.shown();
+  seen();
+  if (focus) focusInside();
+}
+
+function focusInside() {
+  view.node.focus({ preventScroll: true });
+  // A field that takes the focus on a touch screen brings up the keyboard over the disclosure.
+  if (matchMedia("(pointer: fine)").matches) view.field?.focus({ preventScroll: true });
+}
+
+function changed() {
+  seen();
+  if (!view) return;
+  const { unread, owner, rated } = conversation;
+  const count = opened ? 0 : unread;
+  const label = count > 0 ? words.say("openChatUnread", { count }) : words.say("openChat");
+  const state = { type: "state", unread: count, label, owner, rated };
+  if (JSON.stringify(state) !== told) {
+    told = JSON.stringify(state);
+    tell(state);
+  }
+  // The field could not take the focus before the welcome came.
+  if (opened && document.activeElement === view.node) queueMicrotask(() => document.activeElement === view.node && focusInside());
+}
+
+function seen() {
+  if (opened && document.visibilityState === "visible") conversation.markRead();
+}
+
+// The notice that a bot answers is shown before the first message goes.
+function sayOnceReady(words) {
+  const say = () => {
+    if (!conversation.welcomed || conversation.replaying) return;
+    if (conversation.owner === "closed") return conversation.startAnew();
+    conversation.removeEventListener("change", say);
+    conversation.say(words);
+  };
+  conversation.addEventListener("change", say);
+  say();
+}
+
+root.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !event.isComposing) tell({ type: "close" });
+});
+
+const text = (value) => (typeof value === "string" ? value : "");
+
+function invitationOf(value) {
+  const { trigger, arm, accepted } = value ?? {};
+  return typeof trigger === "string" && typeof arm === "string" ? { trigger, arm, accepted: accepted === true } : null;
+}
+
+document.adoptedStyleSheets = [baseSheet, panelSheet, partsSheet];
+if (framed) {
+  tell({ type: "ready" });
+} else {
+  await begin({ kept: true, locale: navigator.language, accent: given.get("accent"), phone: true });
+  open(true);
+}
