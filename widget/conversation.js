@@ -13,7 +13,7 @@ const NEWS_GRACE = 1_500; // an event may still be on its way when an ack names 
 /**
  * Events: `change` (anything drawn may differ), `message` (detail = a new entry
  * from the bot or a person, not during replay), `owner` (detail = { state }),
- * `unidentified` (detail = { reason }: the signed word was not taken),
+ * `unidentified` (detail = { reason, current }: a signed word was not taken, the newest one or an earlier),
  * `left` (another customer is here: what was being written was not theirs),
  * `unsent` (detail = { text }: what was written and not sent when another conversation began).
  */
@@ -71,7 +71,7 @@ export class Conversation extends EventTarget {
   /** "Talk to a person" was pressed and is not answered yet. */
   asking = false;
 
-  /** @param {{ url: string, site: string, locale?: string, identity?: string, memory: import("./memory.js").Memory, page?(): string, invitation?(): object, noted?(): void }} options */
+  /** @param {{ url: string, site: string, locale?(): string, identity?: string, memory: import("./memory.js").Memory, page?(): string, invitation?(): object, noted?(): void }} options */
   constructor(options) {
     super();
     this.#options = options;
@@ -299,7 +299,7 @@ export class Conversation extends EventTarget {
       conversation,
       after: conversation ? this.#log.last : undefined,
       epoch: conversation ? (this.#log.epoch ?? undefined) : undefined,
-      locale: this.#options.locale || undefined,
+      locale: this.#options.locale?.() || undefined,
       page: this.#options.page?.() || undefined,
       identity: this.#identity || undefined,
       fresh: this.#fresh || undefined,
@@ -378,8 +378,9 @@ export class Conversation extends EventTarget {
 
   // Sent again it would only be refused again; the page may come with a newer one.
   #unidentified(reason) {
-    this.#identity = null;
-    this.dispatchEvent(new CustomEvent("unidentified", { detail: { reason } }));
+    const current = this.#identity === this.#told;
+    if (current) this.#identity = null;
+    this.dispatchEvent(new CustomEvent("unidentified", { detail: { reason, current } }));
   }
 
   #welcome(frame) {

@@ -1,10 +1,11 @@
 // The chat in its own document: what the launcher (launcher.js) frames on a page of the business. Opened as a
 // page of its own it is the chat alone.
 //
-// Messages from the page: begin { kept, locale, accent, phone, identity, invitation, page }, open { focus },
-// close, look { locale, accent, phone }, identify { token }, due { invitation }, say { text }.
+// Messages from the page: begin { kept, locale, accent, phone, identity, invitation, page } or, instead, forget;
+// open { focus }, close, look { locale, accent, phone, page }, identify { token }, due { invitation },
+// say { text }: what the button of an invitation says.
 // Messages to it: ready, state { unread, label, owner, rated }, message { role, seq }, handoff { state },
-// unidentified { reason }, begun, forgotten, noted, close. None has a word of the conversation.
+// unidentified { reason, current }, begun, forgotten, noted, close. None of them has a word of the conversation.
 //
 // It knows: the page's origin, by which messages are told from anybody else's; who is asked to draw what.
 // It must not know: frames of the socket, or how a message looks.
@@ -29,7 +30,9 @@ let opened = false;
 let due = null;
 let told = ""; // the last state that the page heard of
 let look = { locale: "", accent: "" };
-let words = "";
+let words = null;
+let page = "";
+let started = false;
 
 // Who frames this is for the server's frame-ancestors to say; whom it talks to, for `host`.
 const tell = (message) => framed && host && parent.postMessage(message, host);
@@ -37,6 +40,7 @@ const tell = (message) => framed && host && parent.postMessage(message, host);
 addEventListener("message", ({ source, origin, data }) => {
   if (!framed || source !== parent || origin !== host || typeof data?.type !== "string") return;
   if (data.type === "begin") begin(data);
+  else if (data.type === "forget" && !memory) newMemory().clear();
   else if (conversation) hear(data);
 });
 
@@ -49,6 +53,7 @@ function hear(message) {
       memory.set("open", false);
       return undefined;
     case "look":
+      page = text(message.page);
       return dress(message);
     case "identify":
       return message.token ? conversation.identify(String(message.token)) : conversation.signOut();
@@ -62,21 +67,31 @@ function hear(message) {
   }
 }
 
-async function begin({ kept, locale, accent, phone, identity, invitation, page }) {
+const newMemory = () => new Memory(site, { begun: () => tell({ type: "begun" }), cleared: () => tell({ type: "forgotten" }) });
+
+// Nothing is asked of the server for a conversation that the page remembers and this document does not.
+function start() {
+  if (!started) conversation.start();
+  started = true;
+}
+
+async function begin({ kept, locale, accent, phone, identity, invitation, page: where }) {
   if (memory) return;
-  memory = new Memory(site, { begun: () => tell({ type: "begun" }), cleared: () => tell({ type: "forgotten" }) });
+  page = text(where);
+  memory = newMemory();
   // The page has forgotten that there was a conversation: so its customer signed out meanwhile.
-  if (!kept) memory.clear();
+  if (!kept && memory.begun) memory.clear();
+  else if (kept && !memory.begun) tell({ type: "forgotten" });
   due = invitationOf(invitation);
   const address = new URL("../v1/chat", location.href);
   address.protocol = address.protocol === "http:" ? "ws:" : "wss:";
   conversation = new Conversation({
     url: address.href,
     site,
-    locale: text(locale),
+    locale: () => look.locale,
     identity: text(identity) || null,
     memory,
-    page: () => text(page),
+    page: () => page,
     invitation: () => due ?? undefined,
     noted: () => {
       due = null;
@@ -88,9 +103,10 @@ async function begin({ kept, locale, accent, phone, identity, invitation, page }
   conversation.addEventListener("owner", ({ detail }) => {
     if (detail.state === "queued" || detail.state === "assigned") tell({ type: "handoff", state: detail.state });
   });
-  conversation.addEventListener("unidentified", ({ detail }) => tell({ type: "unidentified", reason: detail.reason }));
-  conversation.start();
-  document.addEventListener("visibilitychange", seen);
+  conversation.addEventListener("unidentified", ({ detail }) => tell({ type: "unidentified", ...detail }));
+  look = { ...look, locale: text(locale) };
+  if (!kept || memory.begun) start();
+  document.addEventListener("visibilitychange", changed);
   addEventListener("pageshow", (event) => event.persisted && conversation.takeOver());
   await dress({ locale, accent, phone });
 }
@@ -99,11 +115,11 @@ async function begin({ kept, locale, accent, phone, identity, invitation, page }
 async function dress({ locale, accent, phone }) {
   const wanted = text(locale);
   root.classList.toggle("phone", phone === true);
-  if (text(accent) !== look.accent) {
-    for (const [name, value] of Object.entries(accentProperties(text(accent), root))) root.style.setProperty(name, value);
-  }
+  // A frame that is not shown may have no colours to measure: then the next look finds them.
+  const properties = text(accent) === look.accent ? [] : Object.entries(accentProperties(text(accent), root));
+  for (const [name, value] of properties) root.style.setProperty(name, value);
   const spoken = view && wanted === look.locale;
-  look = { locale: wanted, accent: text(accent) };
+  look = { locale: wanted, accent: properties.length ? text(accent) : look.accent };
   if (spoken) return;
   const texts = await Texts.load(wanted);
   if (look.locale !== wanted) return; // another one was asked for meanwhile
@@ -121,9 +137,10 @@ async function dress({ locale, accent, phone }) {
 function open(focus) {
   opened = true;
   memory.set("open", true);
+  start();
   if (!view) return;
   view.shown();
-  seen();
+  changed();
   if (focus) focusInside();
 }
 
@@ -134,10 +151,9 @@ function focusInside() {
 }
 
 function changed() {
-  seen();
+  if (opened && document.visibilityState === "visible") conversation.markRead();
   if (!view) return;
-  const { unread, owner, rated } = conversation;
-  const count = opened ? 0 : unread;
+  const { unread: count, owner, rated } = conversation;
   const label = count > 0 ? words.say("openChatUnread", { count }) : words.say("openChat");
   const state = { type: "state", unread: count, label, owner, rated };
   if (JSON.stringify(state) !== told) {
@@ -146,10 +162,6 @@ function changed() {
   }
   // The field could not take the focus before the welcome came.
   if (opened && document.activeElement === view.node) queueMicrotask(() => document.activeElement === view.node && focusInside());
-}
-
-function seen() {
-  if (opened && document.visibilityState === "visible") conversation.markRead();
 }
 
 // The notice that a bot answers is shown before the first message goes.
@@ -179,6 +191,6 @@ document.adoptedStyleSheets = [baseSheet, panelSheet, partsSheet];
 if (framed) {
   tell({ type: "ready" });
 } else {
-  await begin({ kept: true, locale: navigator.language, accent: given.get("accent"), phone: true });
+  await begin({ kept: true, locale: navigator.language, accent: given.get("accent"), phone: true, page: location.origin + location.pathname });
   open(true);
 }

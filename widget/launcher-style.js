@@ -32,8 +32,6 @@ export const launcherSheet = sheet(`
   display: grid;
   place-items: center;
   cursor: pointer;
-  touch-action: manipulation;
-  -webkit-tap-highlight-color: transparent;
   color: var(--on-accent, #fff);
   background: var(--accent, #1f6a58);
   border: 1px solid rgb(255 255 255 / .18);
@@ -49,7 +47,7 @@ export const launcherSheet = sheet(`
   position: fixed;
   inset-block-end: calc(var(--edge) + 68px);
   inset-inline-end: var(--edge);
-  max-width: min(280px, calc(100vw - 2 * var(--edge)));
+  max-width: 280px;
   box-sizing: border-box;
   margin: 0;
   padding: 12px 16px;
@@ -60,5 +58,4 @@ export const launcherSheet = sheet(`
 }
 :host([position="left"]) .notice { inset-inline: auto; left: var(--edge); }
 @media (max-width: 480px), (max-height: 420px) { .widget { --edge: 16px; } }
-@media (forced-colors: active) { .launcher { border: 2px solid ButtonText; } .launcher:focus-visible { outline-color: Highlight; } }
 `);

@@ -17,7 +17,8 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /** The element's class. `home` is the server's address, `words` what the launcher says by language. */
 export const launcherClass = (home, words) => class extends HTMLElement {
-  static observedAttributes = ["accent", "identity", "locale"];
+  // No array, whose iterator may be the page's.
+  static observedAttributes = { *[Symbol.iterator]() { yield "accent"; yield "identity"; yield "locale"; yield "hidden"; } };
 
   /** For stage.js and invitation.js: the tree, its parts, who the customer is, and each other. */
   parts = { root: this.attachShadow({ mode: "open" }), widget: make("div"), button: make("button"), notice: make("p") };
@@ -26,6 +27,8 @@ export const launcherClass = (home, words) => class extends HTMLElement {
   watch = null; // an invitation may be due
   due = null; // the one that was
   #coming = null;
+  #failures = 0;
+  #wanted = false; // open, and not closed since
 
   constructor() {
     super();
@@ -104,6 +107,7 @@ export const launcherClass = (home, words) => class extends HTMLElement {
   attributeChangedCallback(name, before, now) {
     if (now === before) return;
     if (name === "identity") return this.identify(now);
+    if (name === "hidden") return now === null ? undefined : this.close();
     this.#draw();
     this.stage?.look();
   }
@@ -113,24 +117,29 @@ export const launcherClass = (home, words) => class extends HTMLElement {
     const left = !token && (this.identity !== null || token === null);
     this.identity = token || null;
     this.stage?.identify(left);
-    // What this tab remembers is theirs, and the next person's to see no longer.
-    if (left) this.kept = null;
+    if (!left || !this.kept) return;
+    // What this tab remembers is theirs, and the next person's to see no longer: also what only the frame can reach.
+    this.kept = null;
+    this.#fetch()?.then((stage) => stage?.clear());
   }
 
   /** Shows the chat and moves the focus into it; `say` is said in it, once it can be. */
   open(say) {
     const asked = document.activeElement;
-    return this.#fetch()?.then((stage) => stage?.open(asked === this ? null : asked, say));
+    this.#wanted = true;
+    this.#fetch()?.then((stage) => this.#wanted && stage?.open(asked === this ? null : asked, say));
   }
 
   /** Hides the chat; the conversation goes on. The focus returns to where it was. */
   close() {
+    this.#wanted = false;
     this.stage?.close();
   }
 
   #fetch() {
     this.parts.notice.hidden = true;
-    this.#coming ||= import(new URL("assets/__BUILD__/widget/stage.js", this.server).href).then(
+    // A browser may remember that an address could not be loaded.
+    this.#coming ||= import(new URL(`assets/__BUILD__/widget/stage.js?${this.#failures}`, this.server).href).then(
       ({ Stage }) => {
         this.stage = new Stage(this);
         if (this.isConnected) this.stage.enter();
@@ -139,6 +148,7 @@ export const launcherClass = (home, words) => class extends HTMLElement {
       (error) => {
         console.error("candor:", error);
         this.#coming = null;
+        this.#failures += 1;
         this.fail();
       });
     return this.#coming;

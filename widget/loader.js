@@ -15,20 +15,19 @@ import { launcherClass } from "./launcher.js";
 const script = document.currentScript;
 const home = new URL(".", script?.src || location.href);
 const triggers = "__TRIGGERS__";
-const before = window.candor || {};
 let chat = null;
 // What the page reports with `track`: kept in memory, sent nowhere.
 const events = new EventTarget();
 events.seen = [];
 
 const api = {
-  open: () => chat?.open(),
-  close: () => chat?.close(),
-  show: () => { chat.hidden = false; },
-  hide: () => {
-    chat.close();
-    chat.hidden = true;
+  open: () => {
+    chat.hidden = false;
+    chat.open();
   },
+  close: () => chat.close(),
+  show: () => { chat.hidden = false; },
+  hide: () => { chat.hidden = true; },
   identify: (token) => chat.identify(token),
   setLanguage: (locale) => (locale ? chat.setAttribute("locale", locale) : chat.removeAttribute("locale")),
   track: (name, detail = {}) => {
@@ -80,6 +79,7 @@ function watch() {
 
 function start() {
   const given = script?.dataset || {};
+  const before = window.candor || {};
   // Two tags on one page, or one that a single-page site has put in again: the first one goes on.
   if (before.on && document.querySelector("candor-chat")) return;
   if (!customElements.get("candor-chat")) customElements.define("candor-chat", launcherClass(home, "__WORDS__"));
@@ -91,16 +91,17 @@ function start() {
     if (given.position) chat.setAttribute("position", given.position);
     if (given.locale) chat.setAttribute("locale", given.locale);
     chat.hidden = "hidden" in given;
-    const identity = given.identity || before.identity;
-    if (identity) chat.identify(identity);
     // Beside the body: a page that replaces its body, as single-page ones do, keeps the chat.
     document.documentElement.append(chat);
-    if (!("noTriggers" in given)) watch();
   }
+  const identity = given.identity || before.identity;
+  if (identity) chat.identify(identity);
+  if (!("noTriggers" in given)) watch();
   const waiting = before.q || [];
   window.candor = api;
   for (let index = 0; index < waiting.length; index += 1) api.track(waiting[index][0], waiting[index][1]);
 }
 
-if (document.body) start();
+// What the page writes after this tag, a <candor-chat> of its own among it, is there then.
+if (document.readyState !== "loading") start();
 else document.addEventListener("DOMContentLoaded", start, { once: true });

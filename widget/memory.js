@@ -41,6 +41,11 @@ export class Memory {
     return true;
   }
 
+  /** Is something kept for a reload? */
+  get begun() {
+    return this.#begun;
+  }
+
   get(name) {
     return this.#values[name];
   }
@@ -56,8 +61,7 @@ export class Memory {
   begin() {
     if (this.#begun) return;
     this.#begun = true;
-    this.#write();
-    this.#told.begun?.();
+    if (this.#write()) this.#told.begun?.();
   }
 
   /** Forgets everything, on the device too. */
@@ -74,13 +78,14 @@ export class Memory {
   }
 
   #write() {
-    if (!this.#begun) return;
+    if (!this.#begun) return false;
     try {
       const text = JSON.stringify(this.#values);
       sessionStorage.setItem(this.#key, text);
       this.#text = text;
+      return true;
     } catch {
-      // Full or forbidden: the chat goes on in memory.
+      return false; // full or forbidden: the chat goes on in memory
     }
   }
 }

@@ -9,18 +9,21 @@ import { Texts } from "./texts.js";
 
 const PHONE = matchMedia("(max-width: 480px), (max-height: 420px)");
 const SILENT = 4_000; // milliseconds that a frame may take to speak once it is loaded
+const SLOW = 20_000; // and to be loaded, or drawn
 
 export class Stage {
   #launcher;
   #texts = null;
   #frame = null;
   #ready = false; // the frame has said so
+  #drawn = false; // there is something to see in it
+  #clearing = false; // it is there to forget a customer, and goes then
   #say = null; // what is to be said then
   #silence = 0;
   #badge = document.createElement("span");
   #asked = false; // by the customer, who wants the focus in it
   #returnTo = null;
-  #inert = false;
+  #inert = null; // the body that cannot be reached meanwhile
   #title = null;
 
   /** Is the chat shown? */
@@ -58,7 +61,7 @@ export class Stage {
     if (!kept || this.#frame) return;
     this.#load();
     // On a phone the chat would cover the page that the customer has just asked for.
-    if (kept === "open" && !PHONE.matches) this.#show();
+    if (kept === "open" && !PHONE.matches && !this.#launcher.hidden) this.#show();
   }
 
   /** The launcher was taken out, and the frame with it: where the conversation goes on, it is loaded again. */
@@ -91,10 +94,7 @@ export class Stage {
     if (this.#launcher.kept) this.#launcher.kept = "closed";
     this.#place();
     this.#draw();
-    if (held) {
-      const before = this.#returnTo;
-      (before?.isConnected && before !== document.body ? before : parts.button).focus();
-    }
+    if (held) this.#giveFocusBack();
     this.#emit("close", {});
   }
 
@@ -102,6 +102,13 @@ export class Stage {
   identify(left) {
     const token = this.#launcher.identity;
     if (token || left) this.#tell({ type: "identify", token });
+  }
+
+  /** The customer is another one: what the frame's storage holds is forgotten, though no frame is there. */
+  clear() {
+    if (this.#frame) return;
+    this.#clearing = true;
+    this.#load();
   }
 
   /** An invitation was due on the page. */
@@ -121,11 +128,12 @@ export class Stage {
 
   #tellLook() {
     const { locale, accent } = this.#launcher;
-    this.#tell({ type: "look", locale, accent, phone: PHONE.matches });
+    this.#tell({ type: "look", locale, accent, phone: PHONE.matches, page: pageOf() });
   }
 
   #load() {
     if (this.#frame) return;
+    this.#wait(SLOW);
     const { server, parts } = this.#launcher;
     const frame = document.createElement("iframe");
     const address = new URL("chat/", server);
@@ -135,7 +143,7 @@ export class Stage {
     frame.title = parts.button.title;
     frame.referrerPolicy = "origin";
     frame.hidden = true;
-    frame.onload = () => this.#wait();
+    frame.onload = () => !this.#ready && this.#wait(SILENT);
     frame.src = address.href;
     this.#frame = frame;
     // Before the launcher: what Tab reaches first is the chat.
@@ -143,22 +151,33 @@ export class Stage {
   }
 
   // A frame that the server's policy forbids on this page is loaded, and silent.
-  #wait() {
+  #wait(patience) {
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => {
-      if (this.#ready || !this.#frame) return;
       if (this.opened) this.#launcher.fail();
       this.#drop();
-    }, SILENT);
+    }, patience);
   }
 
   #drop() {
     clearTimeout(this.#silence);
+    const was = this.opened;
     this.#frame?.remove();
-    this.#frame = null;
-    this.#ready = this.opened = this.#asked = false;
+    this.#frame = this.#say = null;
+    this.#ready = this.#drawn = this.#clearing = this.opened = this.#asked = false;
+    this.state = { ...this.state, unread: 0, label: "" };
     this.#place();
     this.#draw();
+    this.#drawTitle();
+    if (!was) return;
+    this.#giveFocusBack();
+    this.#emit("close", {});
+  }
+
+  #giveFocusBack() {
+    const before = this.#returnTo;
+    this.#returnTo = null;
+    (before?.isConnected && before !== document.body ? before : this.#launcher.parts.button).focus();
   }
 
   #show() {
@@ -202,7 +221,10 @@ export class Stage {
         return undefined;
       case "forgotten":
         launcher.kept = null;
-        return undefined;
+        if (!this.opened) return this.#drop();
+        if (!this.#clearing) return undefined;
+        this.#clearing = false;
+        return this.#begin();
       case "close":
         return this.close();
       case "noted":
@@ -213,7 +235,7 @@ export class Stage {
       case "handoff":
         return this.#emit("handoff", { state: String(message.state) });
       case "unidentified":
-        launcher.identity = null;
+        if (message.current) launcher.identity = null;
         console.warn(`candor: the identity was not taken: ${message.reason}.`);
         return this.#emit("unidentified", { reason: String(message.reason) });
       default:
@@ -223,7 +245,8 @@ export class Stage {
 
   #begin() {
     this.#ready = true;
-    clearTimeout(this.#silence);
+    this.#wait(SLOW);
+    if (this.#clearing) return this.#tell({ type: "forget" });
     const { kept, locale, accent, identity, due } = this.#launcher;
     this.#tell({
       type: "begin",
@@ -233,7 +256,7 @@ export class Stage {
       phone: PHONE.matches,
       identity,
       invitation: due,
-      page: location.origin + location.pathname, // the query can hold what is nobody's business
+      page: pageOf(),
     });
     if (this.#say !== null) this.#tell({ type: "say", text: this.#say });
     this.#say = null;
@@ -242,7 +265,11 @@ export class Stage {
 
   #take({ unread, label, owner, rated }) {
     const before = this.state.unread;
+    clearTimeout(this.#silence);
+    const first = !this.#drawn;
+    this.#drawn = true;
     this.state = { unread: Number(unread) || 0, label: String(label), owner: String(owner), rated: Number(rated) || null };
+    if (first) this.#place();
     this.#draw();
     this.#drawTitle();
     if (before !== this.state.unread) this.#emit("unread", { count: this.state.unread });
@@ -252,6 +279,7 @@ export class Stage {
     const { button, widget } = this.#launcher.parts;
     const { unread, label } = this.state;
     widget.classList.toggle("open", this.opened);
+    widget.classList.toggle("drawn", this.#drawn);
     button.ariaExpanded = String(this.opened);
     this.#badge.textContent = unread > 9 ? "9+" : String(unread);
     this.#badge.hidden = this.opened || unread === 0;
@@ -273,10 +301,15 @@ export class Stage {
   // The screen keyboard shrinks what is visible, not the page: the chat follows. Where it covers the
   // page, nothing behind it can be reached.
   #place = () => {
-    const covers = this.opened && PHONE.matches && !document.body.contains(this.#launcher);
-    if (covers !== this.#inert && (this.#inert || !document.body.inert)) {
-      document.body.inert = covers;
-      this.#inert = covers;
+    const { body } = document;
+    const covers = this.opened && this.#drawn && PHONE.matches && !body.contains(this.#launcher);
+    if (this.#inert && (!covers || this.#inert !== body)) {
+      this.#inert.inert = false;
+      this.#inert = null;
+    }
+    if (covers && !body.inert) {
+      body.inert = true;
+      this.#inert = body;
     }
     if (!this.opened || !visualViewport) return;
     const { style } = this.#launcher.parts.widget;
@@ -289,6 +322,9 @@ export class Stage {
     this.#launcher.dispatchEvent(new CustomEvent(`candor:${name}`, { detail, bubbles: true, composed: true }));
   }
 }
+
+// The query can hold what is nobody's business.
+const pageOf = () => location.origin + location.pathname;
 
 const stageSheet = sheet(`
 .badge {
@@ -326,7 +362,7 @@ const stageSheet = sheet(`
 :host([position="right"]) .chat { inset-inline: auto; right: var(--edge); }
 @keyframes rise { from { opacity: 0; transform: translateY(10px); } }
 @media (max-width: 480px), (max-height: 420px) {
-  .open .launcher { display: none; }
+  .drawn.open .launcher { display: none; }
   .chat, :host([position]) .chat {
     inset: auto 0;
     left: 0;

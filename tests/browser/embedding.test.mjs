@@ -198,8 +198,61 @@ describe("what the page may ask of it", () => {
       document.dispatchEvent(new Event("visibilitychange"));
     });
     assert.equal(await seen.page.title(), "A shop");
+    await seen.page.getByRole("button", { name: "Open chat, 1 unread message" }).click();
+    await seen.chat.fromPeople.filter({ hasText: "I am looking into it." }).waitFor();
+    await seen.page.keyboard.press("Escape");
+    await seen.page.getByRole("button", { name: "Open chat", exact: true }).waitFor();
     assertClean(seen, staff);
     await Promise.all([seen.context.close(), staff.context.close()]);
+  });
+
+  test("who signs out leaves nothing behind, in the page or in the frame", async () => {
+    const seen = await visit("/plain");
+    const kept = async () => (await Promise.all(seen.page.frames().map((frame) => frame.evaluate(() => Object.keys(sessionStorage))))).flat();
+    await seen.chat.open();
+    await seen.chat.ask("Hello");
+    await seen.page.keyboard.press("Escape");
+    assert.equal((await kept()).length, 2);
+    await seen.page.evaluate(() => candor.identify(null));
+    await until(async () => (await kept()).length === 0, "both are empty");
+
+    // The same where no frame is there yet to forget it.
+    await seen.chat.open();
+    await seen.chat.ask("Hello again");
+    await seen.page.addInitScript(() => {
+      if (location.pathname === "/chat/") return;
+      document.addEventListener("DOMContentLoaded", () => {
+        const ask = () => (window.candor?.on ? candor.identify(null) : setTimeout(ask, 1));
+        ask();
+      });
+    });
+    await seen.page.reload();
+    await until(async () => (await seen.page.locator("candor-chat iframe").count()) === 0, "the frame came to forget, and went");
+    assert.deepEqual(await kept(), []);
+    await seen.chat.open();
+    assert.equal(await seen.chat.own.count(), 0);
+    assert.deepEqual(Object.keys(await (await chatFrame(seen.page)).evaluate(() => ({ ...sessionStorage }))), []);
+    assertClean(seen);
+    await seen.context.close();
+  });
+
+  test("closed before it is there, it stays closed; hidden, it covers nothing", async () => {
+    const seen = await openPage(browser, { width: 390, height: 800 });
+    await seen.page.goto(`${site.origin}/hidden`);
+    const { page } = seen;
+    await until(() => page.evaluate(() => Boolean(window.candor?.on)), "the loader is there");
+    await page.evaluate(() => {
+      candor.open();
+      candor.close();
+    });
+    await page.waitForTimeout(1_000);
+    assert.equal(await page.evaluate(() => document.querySelector("candor-chat").opened), false);
+    await page.evaluate(() => candor.open());
+    await new Chat(page).disclosure.waitFor();
+    assert.equal(await page.evaluate(() => document.body.inert), true, "a phone's page is covered");
+    await page.evaluate(() => candor.hide());
+    assert.equal(await page.evaluate(() => document.body.inert), false);
+    await seen.context.close();
   });
 
   test("the chat as a page of its own", async () => {
