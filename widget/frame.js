@@ -50,7 +50,6 @@ function hear(message) {
       return open(message.focus === true);
     case "close":
       opened = false;
-      memory.set("open", false);
       return undefined;
     case "look":
       page = text(message.page);
@@ -136,7 +135,6 @@ async function dress({ locale, accent, phone }) {
 
 function open(focus) {
   opened = true;
-  memory.set("open", true);
   start();
   if (!view) return;
   view.shown();

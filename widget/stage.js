@@ -25,6 +25,7 @@ export class Stage {
   #returnTo = null;
   #inert = null; // the body that cannot be reached meanwhile
   #title = null;
+  #present = null; // what is heard while the launcher is on a page
 
   /** Is the chat shown? */
   opened = false;
@@ -51,11 +52,13 @@ export class Stage {
 
   /** The launcher is on a page (again). */
   enter() {
-    addEventListener("message", this.#hear);
-    document.addEventListener("visibilitychange", this.#drawTitle);
-    PHONE.addEventListener("change", this.#place);
-    visualViewport?.addEventListener("resize", this.#place);
-    visualViewport?.addEventListener("scroll", this.#place);
+    this.#present = new AbortController();
+    const { signal } = this.#present;
+    addEventListener("message", this.#hear, { signal });
+    document.addEventListener("visibilitychange", this.#drawTitle, { signal });
+    PHONE.addEventListener("change", this.#place, { signal });
+    visualViewport?.addEventListener("resize", this.#place, { signal });
+    visualViewport?.addEventListener("scroll", this.#place, { signal });
     this.look();
     const { kept } = this.#launcher;
     if (!kept || this.#frame) return;
@@ -66,11 +69,7 @@ export class Stage {
 
   /** The launcher was taken out, and the frame with it: where the conversation goes on, it is loaded again. */
   leave() {
-    removeEventListener("message", this.#hear);
-    document.removeEventListener("visibilitychange", this.#drawTitle);
-    PHONE.removeEventListener("change", this.#place);
-    visualViewport?.removeEventListener("resize", this.#place);
-    visualViewport?.removeEventListener("scroll", this.#place);
+    this.#present.abort();
     this.#drop();
   }
 
