@@ -13,7 +13,7 @@ use crate::bus::Signal;
 use crate::chat::queue::{self, Place};
 use crate::chat::{self, turn, visitor};
 use crate::domain::{Author, ConversationId, Event, State, VisitorId};
-use crate::store::{self, Appended, PAGE};
+use crate::store::{self, Appended, is_last_page};
 use crate::telemetry;
 use axum::Extension;
 use axum::extract::State as Shares;
@@ -379,7 +379,7 @@ impl<'a> Session<'a> {
                 self.send_entry(socket, entry).await?;
             }
             // What is written after this read is signalled after it.
-            if events.len() < PAGE as usize {
+            if is_last_page(&events) {
                 return Ok(());
             }
         }

@@ -2,8 +2,8 @@
 //!
 //! There is no outgoing queue. A socket's task reads the log and sends it, one frame at a time; while the
 //! client does not read, the task waits, signals collapse into "look again" (those of typing are dropped), and
-//! after the deadline the socket is closed as a slow reader. So a slow client costs one frame beside the
-//! kernel's buffer, which `serve.rs` bounds, and resume repairs it. Nothing is read from a client either while
+//! after the deadline the socket is closed as a slow reader. So a slow client costs one page of the log beside
+//! the kernel's buffer, which `serve.rs` bounds, and resume repairs it. Nothing is read from a client either while
 //! its last frame is being stored or answered: who sends faster than the server stores waits in the network.
 
 use super::frame::{Close, ErrorCode, ServerFrame};

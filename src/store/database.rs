@@ -8,6 +8,7 @@ use super::sqlite::{DatabaseFile, StorageHealth};
 use super::writer::Writer;
 use super::{Error, Result};
 use futures_util::future::BoxFuture;
+use futures_util::{Stream, TryStreamExt as _};
 use sqlx::error::BoxDynError;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
@@ -224,6 +225,19 @@ impl<'c> Query<'c> {
         }
     }
 
+    /// The rows up to the one that is enough.
+    pub(super) async fn fetch_until<T: Record>(self, is_enough: impl FnMut(&T) -> bool + Send) -> Result<Vec<T>> {
+        match self.ready()? {
+            Target::Sqlite(connection, sql, arguments) => {
+                Ok(collect_until(sqlx::query_as_with(sql, arguments).fetch(connection), is_enough).await?)
+            }
+            Target::Postgres(connection, sql, arguments) => {
+                let rows = sqlx::query_as_with(sql, arguments).fetch(connection);
+                collect_until(rows, is_enough).await.map_err(postgres::classify)
+            }
+        }
+    }
+
     /// The first row, if there is one.
     pub(super) async fn fetch_optional<T: Record>(self) -> Result<Option<T>> {
         match self.ready()? {
@@ -278,4 +292,19 @@ impl<'c> Query<'c> {
             }
         }
     }
+}
+
+async fn collect_until<T>(
+    mut rows: impl Stream<Item = sqlx::Result<T>> + Unpin,
+    mut is_enough: impl FnMut(&T) -> bool,
+) -> sqlx::Result<Vec<T>> {
+    let mut taken = Vec::new();
+    while let Some(row) = rows.try_next().await? {
+        let enough = is_enough(&row);
+        taken.push(row);
+        if enough {
+            break;
+        }
+    }
+    Ok(taken)
 }

@@ -8,8 +8,21 @@ use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-/// Most events that one read returns; a reader that got this many asks again.
+/// Most events that one read returns.
 pub const PAGE: i64 = 200;
+/// A read ends with the event whose text passes this many bytes: a client that does not take what was read for it, holds
+/// no more than that in memory.
+const PAGE_BYTES: usize = 64 * 1024;
+
+/// Whether nothing was left behind `page`, which [`Store::events_after`] returned.
+pub fn is_last_page(page: &[Event]) -> bool {
+    let bytes: usize = page.iter().map(text_bytes).sum();
+    page.len() < PAGE as usize && bytes < PAGE_BYTES
+}
+
+fn text_bytes(event: &Event) -> usize {
+    event.text.as_ref().map_or(0, String::len)
+}
 
 /// What is to be appended.
 #[derive(Clone, Debug)]
@@ -135,11 +148,13 @@ impl Store {
             .await
     }
 
-    /// The events after `seq`, oldest first, at most 200.
+    /// The events after `seq`, oldest first: at most 200, and with long texts fewer. Whether there are more says
+    /// [`is_last_page`].
     ///
     /// # Errors
     /// If the database fails.
     pub async fn events_after(&self, conversation: ConversationId, seq: i64) -> Result<Vec<Event>> {
+        let mut bytes = 0;
         self.database
             .read()
             .await?
@@ -150,7 +165,10 @@ impl Store {
             .bind(conversation)
             .bind(seq)
             .bind(PAGE)
-            .fetch_all()
+            .fetch_until(|event| {
+                bytes += text_bytes(event);
+                bytes >= PAGE_BYTES
+            })
             .await
     }
 

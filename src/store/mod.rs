@@ -39,7 +39,7 @@ mod writer;
 pub use agents::{AgentUpdate, Credentials, NewAgent};
 pub use archive::{Archive, ArchivedTurn, HandoverLabels};
 pub use conversations::{CardRow, Opening, Queued};
-pub use events::{Appended, Guard, NewEvent, PAGE};
+pub use events::{Appended, Guard, NewEvent, PAGE, is_last_page};
 pub use handovers::{NewHandover, OpenWait, PastWait, Waiting};
 pub use invitations::ArmCount;
 pub use location::{Location, ServerUrl};

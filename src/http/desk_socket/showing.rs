@@ -6,7 +6,7 @@ use crate::chat::{desk, summary};
 use crate::domain::{Author, ConversationId, EventKind, Timestamp};
 use crate::http::frame::{Close, From, Me, Reader, ServerFrame, Turn, event};
 use crate::http::socket::{End, ON_ITS_WAY, Socket};
-use crate::store::PAGE;
+use crate::store::{PAGE, is_last_page};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::Instant;
 
@@ -177,7 +177,7 @@ impl Session<'_> {
             }
             self.open.insert(conversation, sent);
             // What is written after this read is signalled after it.
-            if events.len().max(turns.len()) < PAGE as usize {
+            if is_last_page(&events) && turns.len() < PAGE as usize {
                 break;
             }
         }

@@ -3,7 +3,7 @@
 use super::{AT, Fixture, claim, decided, hire, on_both, open, said, say};
 use candor::clock::Clock;
 use candor::domain::{ActionKind, Author, ConversationId, EventKind, Timestamp, TurnRecord, WordWeight};
-use candor::store::{Appended, Change, Error, Guard, NewEvent, Store, TranscriptFilter, TurnOutcome};
+use candor::store::{Appended, Change, Error, Guard, NewEvent, Store, TranscriptFilter, TurnOutcome, is_last_page};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -15,6 +15,7 @@ on_both!(
     a_turn_is_stored_once_with_its_answer,
     the_bot_is_silent_where_a_person_took_over,
     more_reads_than_connections_wait_for_their_turn,
+    long_texts_are_read_in_small_parts,
     many_writers_of_one_conversation_leave_no_gap,
     the_same_frame_many_times_at_once_is_one_event,
     a_turn_and_a_claim_at_once_agree_on_the_owner,
@@ -159,6 +160,29 @@ async fn many_writers_of_one_conversation_leave_no_gap(fixture: &Fixture) {
     assert_eq!(stored.iter().map(|event| event.seq).collect::<Vec<_>>(), expected);
     let row = fixture.store.conversation(fixture.conversation).await.unwrap().unwrap();
     assert_eq!(Some(row.last_seq), expected.last().copied());
+}
+
+async fn long_texts_are_read_in_small_parts(fixture: &Fixture) {
+    let (store, conversation) = (&fixture.store, fixture.conversation);
+    let begun = store.last_seq(conversation).await.unwrap().unwrap();
+    let long = "\u{1f4e6}".repeat(4_000);
+    for _ in 0..12 {
+        say(store, conversation, &long).await;
+    }
+    let (mut seen, mut pages) = (begun, 0);
+    loop {
+        let page = store.events_after(conversation, seen).await.unwrap();
+        let bytes: usize = page.iter().filter_map(|event| event.text.as_ref()).map(String::len).sum();
+        assert!(bytes < 64 * 1024 + long.len(), "{bytes} bytes at once");
+        assert!(page.iter().zip(seen + 1..).all(|(event, seq)| event.seq == seq), "nothing is left out");
+        (seen, pages) = (page.last().map_or(seen, |event| event.seq), pages + 1);
+        if is_last_page(&page) {
+            break;
+        }
+    }
+    assert_eq!((seen, pages), (begun + 12, 3));
+    // What was left in the database's hands does not come with the next answer.
+    assert_eq!(store.last_seq(conversation).await.unwrap(), Some(seen));
 }
 
 async fn the_same_frame_many_times_at_once_is_one_event(fixture: &Fixture) {

@@ -73,6 +73,23 @@ pub struct Spread {
     pub max: f64,
 }
 
+impl Spread {
+    /// The median of each percentile over several measurements; nothing of none.
+    pub fn median(all: &[Self]) -> Self {
+        let middle = |of: fn(&Self) -> f64| {
+            let mut values: Vec<f64> = all.iter().map(of).collect();
+            values.sort_by(f64::total_cmp);
+            values.get(values.len() / 2).copied().unwrap_or_default()
+        };
+        Self {
+            p50: middle(|one| one.p50),
+            p90: middle(|one| one.p90),
+            p99: middle(|one| one.p99),
+            max: middle(|one| one.max),
+        }
+    }
+}
+
 /// One number by another; 0 by nothing.
 pub fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { real(part) / real(whole) }
