@@ -2,6 +2,7 @@
 // It must not know pages: tests drive those.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { access, mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -134,4 +135,11 @@ export async function promptValue(file, key) {
   const value = new RegExp(`^${key} = "?([^"\\n#]*?)"?\\s*(?:#.*)?$`, "m").exec(text)?.[1];
   assert.ok(value, `prompts/${file} has no ${key}`);
   return value.trim();
+}
+
+/** What a business's own server signs of a customer (docs/identity.md), good for five minutes. */
+export function identityToken(secret, customer) {
+  const encode = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const body = `${encode({ alg: "HS256", typ: "JWT" })}.${encode({ ...customer, exp: Math.floor(Date.now() / 1_000) + 300 })}`;
+  return `${body}.${createHmac("sha256", secret).update(body).digest("base64url")}`;
 }
