@@ -4,6 +4,7 @@ import { createServer, request } from "node:http";
 import { connect } from "node:net";
 
 const PIECE = 4; // characters in a row by which a secret is known
+const QUIET = 400; // milliseconds
 
 /**
  * A proxy through which a context makes every request, whoever asks for it: page, frame, worker, beacon, preload, or
@@ -32,9 +33,17 @@ export class Wire {
     this.#server.closeAllConnections();
   }
 
+  /** Resolves when nothing was asked for and nothing said for a while. */
+  async quiet() {
+    for (let before = -1, now = 0; before !== now; ) {
+      before = now;
+      await new Promise((resolve) => setTimeout(resolve, QUIET));
+      now = this.requests.length + this.frames.length;
+    }
+  }
+
   /** From now on: what is in `requests` and `frames` beyond what is there by now. */
-  mark() {
-    const [requests, frames] = [this.requests.length, this.frames.length];
+  mark(requests = this.requests.length, frames = this.frames.length) {
     return {
       requests: () => this.requests.slice(requests),
       frames: () => this.frames.slice(frames).filter(({ control }) => !control).map(({ frame }) => frame),
