@@ -110,20 +110,23 @@ fn verdict(seen: &Seen<'_>, figures: &Figures) -> (&'static str, Verdict) {
     if let Some(reasons) = hard::accepted(seen) {
         return ("offer_accepted", Verdict::Handoff(reasons));
     }
-    match wish::with_intent(seen, figures, hard::of_intent(seen)) {
+    let unsure = match wish::with_intent(seen, figures, hard::of_intent(seen)) {
         // A second unsure sign after an offer is not unsure any more.
         Verdict::Offer(reasons) if seen.before.offered.is_some() => {
             return ("intent_after_offer", Verdict::Handoff(reasons));
         }
-        Verdict::Stay => {}
-        verdict => return ("intent", verdict),
-    }
-    if let Some(verdict) = seen.heard.verdict(seen, figures) {
-        return ("language", verdict);
-    }
-    match soft::soft(seen, figures) {
-        Verdict::Stay => ("answer", Verdict::Stay),
-        verdict => ("soft_reasons", verdict),
+        handoff @ Verdict::Handoff(_) => return ("intent", handoff),
+        unsure => unsure,
+    };
+    let (by, verdict) = match seen.heard.verdict(seen, figures) {
+        Some(verdict) => ("language", verdict),
+        None => ("soft_reasons", soft::soft(seen, figures)),
+    };
+    // An unsure sign offers a person; it is no reason to hold back one who is needed anyway.
+    match (unsure.rank(), verdict.rank()) {
+        (0, 0) => ("answer", Verdict::Stay),
+        (sign, other) if sign >= other => ("intent", unsure),
+        _ => (by, verdict),
     }
 }
 

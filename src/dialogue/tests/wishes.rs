@@ -1,7 +1,7 @@
 //! Wishes for a person and questions about the bot that no pattern knows, as the reader of wishes sees them.
 
 use super::fixture::{Talk, about, analysis, nothing};
-use crate::dialogue::{Decision, Reply, recompute};
+use crate::dialogue::{Decision, DialogueState, Reply, recompute};
 use crate::domain::{ActionKind, Analysis, Wish};
 
 fn wishing(person: f32, bot: f32, analysis: Analysis) -> Analysis {
@@ -68,6 +68,17 @@ fn a_second_unsure_wish_after_the_offer_hands_over() {
     let mut talk = Talk::new();
     assert_eq!(talk.say("hm", &wishing(0.6, 0.0, nothing())).action, ActionKind::Offer);
     assert_eq!(talk.say("hm", &wishing(0.6, 0.0, nothing())).action, ActionKind::Handoff);
+}
+
+#[test]
+fn an_unsure_wish_does_not_hold_back_a_person_who_is_needed_anyway() {
+    let insulted_twice = DialogueState { abusive_turns: 2, ..DialogueState::default() };
+    for (person, by) in [(0.0, "soft_reasons"), (0.6, "soft_reasons"), (0.8, "intent")] {
+        let mut talk = Talk { memory: insulted_twice.clone(), ..Talk::new() };
+        let decision = talk.say("stupid bot", &wishing(person, 0.0, nothing()));
+        assert_eq!(decision.action, ActionKind::Handoff, "{person}");
+        assert_eq!(decision.trace["decided"]["by"].as_str(), Some(by), "{person}");
+    }
 }
 
 #[test]
