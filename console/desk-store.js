@@ -325,10 +325,12 @@ export class DeskStore extends EventTarget {
   }
 
   #forgetLogs() {
-    for (const [conversation, log] of this.#logs) {
-      Object.assign(log, emptyLog());
-      this.#tell("reset", { conversation });
-    }
+    for (const [conversation, log] of this.#logs) this.#forgetLog(conversation, log);
+  }
+
+  #forgetLog(conversation, log) {
+    Object.assign(log, emptyLog());
+    this.#tell("reset", { conversation });
   }
 
   #card(card) {
@@ -370,6 +372,11 @@ export class DeskStore extends EventTarget {
     if (event.seq > last + 1) {
       if (!this.#askTimers.has(conversation)) this.#askTimers.set(conversation, setTimeout(() => this.#askAgain(conversation, last), GAP_GRACE));
       return;
+    }
+    // What was shown until now is read anew, without its words.
+    if (event.reason === "erased" && log.events.some(({ text }) => text)) {
+      this.#forgetLog(conversation, log);
+      return this.#ask(conversation);
     }
     log.events.push(event);
     const message = this.pending(conversation).find((one) => one.id === event.id || one.seq === event.seq);

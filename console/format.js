@@ -101,6 +101,8 @@ export const reasonLabel = (code) => reasonLabels.get(code) ?? title(code);
  */
 export function stateLine(event, holder) {
   const agent = event.agent?.name ?? "A person";
+  const own = { ended: "The customer ended the conversation", erased: "The customer deleted the conversation", reopened: "The customer went on with the conversation" };
+  if (own[event.reason]) return own[event.reason];
   switch (event.state) {
     case "bot":
       return holder ? `${holder} gave the conversation back to the bot` : "The bot answers";

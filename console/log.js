@@ -108,6 +108,7 @@ export class ConversationLog {
 }
 
 function drawEntry(event, { customer, follows, holder }) {
+  if (isErased(event)) return h("li", { class: "entry line" }, h("span", null, "Deleted by the customer", " · ", time(event.at)));
   switch (event.kind) {
     case "message":
       return bubble(event, { customer, follows });
@@ -132,6 +133,9 @@ function drawEntry(event, { customer, follows, holder }) {
       return h("li", { class: `entry line line-${event.kind}` }, h("span", null, happening(event, holder), " · ", time(event.at)));
   }
 }
+
+// What the customer has deleted keeps its place in the log, and no words.
+const isErased = (event) => ["message", "note", "left_message"].includes(event.kind) && !event.text;
 
 function bubble(event, { customer, follows }) {
   const role = event.from?.role ?? "system";

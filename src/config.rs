@@ -69,6 +69,9 @@ pub struct Config {
     /// Secret of at least 32 bytes with which the business's own server signs who a customer is (docs/identity.md); without it everybody is anonymous.
     #[arg(long, env = "CANDOR_IDENTITY_SECRET", hide_env_values = true)]
     pub identity_secret: Option<Secret>,
+    /// Let only customers in for whom the business's server has signed; needs --identity-secret.
+    #[arg(long, env = "CANDOR_REQUIRE_IDENTITY")]
+    pub require_identity: bool,
     /// Customers' open sockets at most; further ones are refused.
     #[arg(long, env = "CANDOR_SOCKETS", default_value_t = 10_000)]
     pub sockets: usize,
@@ -134,6 +137,9 @@ pub enum ConfigError {
     /// A secret that can be guessed.
     #[error("--identity-secret has fewer than {SECRET_BYTES} bytes; make one with `openssl rand -base64 32`")]
     ShortSecret,
+    /// Nobody could come in.
+    #[error("--require-identity needs --identity-secret: without it nobody can be vouched for")]
+    NobodyVouches,
 }
 
 impl Config {
@@ -157,6 +163,9 @@ impl Config {
         }
         if self.identity_secret.as_ref().is_some_and(|secret| secret.bytes().len() < SECRET_BYTES) {
             return Err(ConfigError::ShortSecret);
+        }
+        if self.require_identity && self.identity_secret.is_none() {
+            return Err(ConfigError::NobodyVouches);
         }
         self.bus_address()?;
         self.validate_oncall()
@@ -341,6 +350,7 @@ mod tests {
         assert_eq!(config.validate(), Ok(()));
         assert!(!format!("{config:?}").contains("0123"), "{config:?}");
         assert_eq!(parse(&["--identity-secret", "short"]).validate(), Err(ConfigError::ShortSecret));
+        assert_eq!(parse(&["--require-identity"]).validate(), Err(ConfigError::NobodyVouches));
     }
 
     #[test]

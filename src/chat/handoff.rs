@@ -3,7 +3,7 @@
 //! everybody.
 
 use super::oncall::{self, Waits};
-use super::{Error, Result, presence, queue, text, turn};
+use super::{Error, Result, presence, queue, rights, text, turn};
 use crate::app::App;
 use crate::dialogue::{Prompts, Rendered};
 use crate::domain::{Agent, AgentId, Author, Conversation, ConversationId, EventKind, Presence, Timestamp, Visibility};
@@ -171,7 +171,8 @@ pub async fn return_to_bot(app: &App, agent: &Agent, conversation: ConversationI
 /// `NotOwner` if the agent does not have it.
 pub async fn close(app: &App, agent: &Agent, conversation: ConversationId) -> Result<Appended> {
     let text = app.prompts().handoff().closed(&agent.name);
-    change_owner(app, conversation, Change::Close { agent: agent.id }, Some(text)).await
+    let survey = rights::survey(app, conversation).await?;
+    change_owner(app, conversation, Change::Close { agent: agent.id, survey }, Some(text)).await
 }
 
 /// An agent's answer.

@@ -16,6 +16,7 @@ pub mod presence;
 pub mod queue;
 pub mod reload;
 pub mod repair;
+pub mod rights;
 pub mod sample_day;
 pub mod summary;
 pub mod text;
@@ -44,6 +45,9 @@ pub enum Error {
     /// The operating system gave no randomness.
     #[error("no randomness: {0}")]
     Random(#[from] getrandom::Error),
+    /// Whoever wants to chat has to be vouched for by the business, and is not.
+    #[error("the business asks customers to sign in first")]
+    IdentityRequired,
     /// A password could not be hashed.
     #[error("a password could not be hashed")]
     Hash,

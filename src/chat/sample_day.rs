@@ -172,7 +172,7 @@ impl<'a> Stage<'a> {
                 self.claim(agent).await?;
                 self.now = self.now.after(Duration::from_secs(40));
                 let text = self.app.prompts().handoff().closed(&agent.name);
-                let change = Change::Close { agent: agent.id };
+                let change = Change::Close { agent: agent.id, survey: None };
                 self.app.store.change_owner(self.id, change, Some(text), self.now).await?;
                 self.rate(script).await
             }

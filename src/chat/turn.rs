@@ -209,7 +209,7 @@ async fn answer_one(app: &Shared, event: &Event, judging: Judging<'_>) -> Result
     announce(app, id);
     measure("store", begin.elapsed());
     count(app, event, &record, outcome);
-    if outcome != TurnOutcome::Repeated {
+    if outcome != TurnOutcome::Repeated && !customer.objects {
         explain::later(app, &bot, &record, event, &memory);
     }
     if queued && outcome == TurnOutcome::Answered {
@@ -278,7 +278,7 @@ pub async fn decide(
         let deadline = deadline.saturating_sub(judging.since.elapsed());
         let mut analysis = bot.nlu.analyze_or_rules(&bot.intents, typed, deadline).await;
         bot.nlu.read_in_context(&mut analysis, &memory.context());
-        analysis
+        if customer.objects { analysis.without_mood() } else { analysis }
     };
     let turn = memory.turn(typed, button, conversation.state, customer);
     let turn = if rated_low { turn.rated_low() } else { turn };
@@ -297,7 +297,11 @@ pub async fn decide(
         None => None,
     };
     decision.after.looked_up(prompts, &decision.reply, outcome.as_ref());
-    let churn = churn::weigh(app, prompts, conversation.id, &turn, &mut decision, outcome.as_ref()).await?;
+    let churn = if customer.objects {
+        None
+    } else {
+        churn::weigh(app, prompts, conversation.id, &turn, &mut decision, outcome.as_ref()).await?
+    };
     let mut rendered = dialogue::render(prompts, &decision.reply, outcome.as_ref(), decision.voice(customer));
     let bonus = prompts.policy().priority_bonus(customer) + churn::bonus(prompts, churn.as_ref());
     let next = next_state(app, prompts, &decision, (conversation, bonus), staffed, &mut rendered).await?;

@@ -40,6 +40,8 @@ pub struct Entry {
     pub conversation: Conversation,
     /// Why the signed word was not taken; the visitor is then whoever they were before.
     pub refused: Option<IdentityError>,
+    /// Whether mood is read in what they write.
+    pub analysis: bool,
 }
 
 /// Recognises or admits a visitor and finds or opens their conversation. An unknown token is not
@@ -47,7 +49,8 @@ pub struct Entry {
 /// nobody reads on where somebody else left off.
 ///
 /// # Errors
-/// If storage or the random generator fails.
+/// `IdentityRequired` if the business vouches for its customers and not for this one; if storage or the random
+/// generator fails.
 pub async fn enter(app: &App, arrival: Arrival) -> Result<Entry> {
     let (identity, refused) = match proven(app, arrival.identity.as_deref()) {
         Ok(identity) => (identity, None),
@@ -59,6 +62,10 @@ pub async fn enter(app: &App, arrival: Arrival) -> Result<Entry> {
     };
     let is_other = |id: &str| identity.as_ref().is_some_and(|identity| identity.external_id != id);
     let known = known.filter(|visitor| !visitor.external_id.as_deref().is_some_and(is_other));
+    let is_vouched_for = identity.is_some() || known.as_ref().is_some_and(|known| known.external_id.is_some());
+    if app.config.require_identity && !is_vouched_for {
+        return Err(Error::IdentityRequired);
+    }
     let told = identity.filter(|told| !known.as_ref().is_some_and(|known| known.is(&told.external_id, &told.profile)));
     let (visitor, minted) = if let Some(visitor) = known {
         (visitor.id, None)
@@ -74,7 +81,8 @@ pub async fn enter(app: &App, arrival: Arrival) -> Result<Entry> {
         (true, _, _) | (_, true, _) => None,
         (false, false, Some(named)) => {
             let found = app.store.conversation(named).await?;
-            found.filter(|conversation| conversation.visitor_id == visitor).map(|conversation| conversation.id)
+            let is_theirs = |found: &Conversation| found.visitor_id == visitor && found.erased_at.is_none();
+            found.filter(is_theirs).map(|conversation| conversation.id)
         }
         (false, false, None) => app.store.latest_conversation(visitor).await?,
     };
@@ -101,7 +109,8 @@ pub async fn enter(app: &App, arrival: Arrival) -> Result<Entry> {
         // The desk learns the name.
         turn::announce(app, id);
     }
-    Ok(Entry { visitor, token: minted, conversation, refused })
+    let analysis = app.store.may_read_mood(visitor).await?;
+    Ok(Entry { visitor, token: minted, conversation, refused, analysis })
 }
 
 /// The identity that a token proves; none without a token.

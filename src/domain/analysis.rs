@@ -136,6 +136,13 @@ pub struct Evidence {
 }
 
 impl Analysis {
+    /// The same reading without anything about mood: neutral, without emotion, frustration or evidence of it.
+    #[must_use]
+    pub fn without_mood(self) -> Self {
+        let Self { sentiment, emotions, frustration, evidence, .. } = Self::unread();
+        Self { sentiment, emotions, frustration, evidence, ..self }
+    }
+
     /// The reading of something that is no text, such as the press of a button: neutral, and said
     /// to be by rules.
     #[must_use]

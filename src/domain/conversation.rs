@@ -41,6 +41,8 @@ impl State {
                 | (Offered, Bot | Queued | Assigned | Closed)
                 | (Queued, Assigned | Bot | Closed)
                 | (Assigned, Queued | Assigned | Bot | Closed)
+                // The customer alone goes on with what was closed, or has it erased.
+                | (Closed, Bot | Closed)
         )
     }
 }
@@ -78,6 +80,8 @@ pub struct Conversation {
     pub demo: bool,
     /// The newest event that the customer has seen.
     pub customer_read: i64,
+    /// When the customer had what was said in it deleted.
+    pub erased_at: Option<Timestamp>,
 }
 
 #[cfg(test)]
@@ -85,10 +89,11 @@ mod tests {
     use super::State::{self, Assigned, Bot, Closed, Offered, Queued};
 
     #[test]
-    fn closed_is_final_and_nobody_skips_the_owner_rules() {
-        for next in [Bot, Offered, Queued, Assigned, Closed] {
+    fn what_is_closed_goes_on_with_the_bot_alone_and_nobody_skips_the_owner_rules() {
+        for next in [Offered, Queued, Assigned] {
             assert!(!Closed.may_become(next));
         }
+        assert!(Closed.may_become(Bot));
         assert!(!Queued.may_become(Offered), "a waiting customer is not offered what they have");
         assert!(!Assigned.may_become(Offered));
         assert!(State::Assigned.may_become(Assigned), "transfer to another agent");

@@ -24,6 +24,9 @@ pub struct Customer {
     /// Their latest satisfaction score before this conversation, 1 to 5.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_rating: Option<i64>,
+    /// They object to the reading of their mood.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub objects: bool,
     /// Further facts by name (plan, customer number ...), that texts may use as `{customer.name}`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,
@@ -80,5 +83,6 @@ pub static STRANGER: Customer = Customer {
     vulnerable: false,
     contacts: 0,
     last_rating: None,
+    objects: false,
     facts: BTreeMap::new(),
 };

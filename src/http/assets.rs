@@ -2,18 +2,21 @@
 //! build, so browsers keep them; the loader and the pages name the current build.
 
 use super::error::{ApiResult, Problem};
-use super::extract::Path;
+use super::extract::{Path, Query};
+use super::install::{self, Seen, Step};
 use super::script;
 use crate::app::Shared;
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 #[derive(RustEmbed)]
 #[folder = "$CARGO_MANIFEST_DIR/widget"]
@@ -54,7 +57,15 @@ const CHAT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 ///
 /// # Errors
 /// `not_found` if the program was built without it.
-pub(super) async fn loader(State(app): State<Shared>) -> ApiResult<Response> {
+pub(super) async fn loader(
+    State(app): State<Shared>,
+    Extension(seen): Extension<Arc<Seen>>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    // A page that sends no referrer loads it as well; a test of it cannot tell.
+    if let Some(page) = headers.get(header::REFERER).and_then(|page| page.to_str().ok()) {
+        seen.note(page, Step::Loader, app.clock.now());
+    }
     let parts: Option<Vec<_>> =
         script::LOADER_PARTS.iter().map(|name| Widget::get(name).map(|file| text(&file).into_owned().into())).collect();
     let names: Vec<_> = Widget::iter().filter(|name| name.starts_with("texts/")).collect();
@@ -75,11 +86,25 @@ pub(super) async fn loader(State(app): State<Shared>) -> ApiResult<Response> {
     ))
 }
 
+/// Which page frames the chat, as the launcher on it says.
+#[derive(Deserialize)]
+pub(super) struct Framed {
+    host: Option<String>,
+}
+
 /// `GET /chat/`: the chat in a document of its own, for the pages of the origins that may embed it.
 ///
 /// # Errors
 /// `not_found` if the program was built without it.
-pub(super) async fn chat(State(app): State<Shared>) -> ApiResult<Response> {
+pub(super) async fn chat(
+    State(app): State<Shared>,
+    Extension(seen): Extension<Arc<Seen>>,
+    Query(framed): Query<Framed>,
+) -> ApiResult<Response> {
+    if let Some(host) = &framed.host {
+        let step = if install::is_allowed(&app, host) { Step::Chat } else { Step::Refused };
+        seen.note(host, step, app.clock.now());
+    }
     let file = Widget::get("frame.html").ok_or(Problem::NotFound)?;
     let mut response = with_headers(
         marked(&file),
@@ -136,6 +161,18 @@ pub(super) async fn file(Path((build, path)): Path<(String, String)>) -> ApiResu
 /// `not_found` if the program was built without it.
 pub(super) async fn console() -> ApiResult<Response> {
     page(Console::get("index.html"))
+}
+
+/// `GET /desk/preview/`: a page with the chat on it, which the console frames for whoever chooses its looks.
+///
+/// # Errors
+/// `not_found` if the program was built without it.
+pub(super) async fn preview() -> ApiResult<Response> {
+    let mut response = page(Console::get("preview.html"))?;
+    let policy = PAGE_POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'");
+    let policy = HeaderValue::from_str(&policy).map_err(|_| Problem::Internal)?;
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    Ok(response)
 }
 
 /// `GET /demo/`: the demo shop.

@@ -4,6 +4,7 @@
 use super::error::{ApiError, Problem};
 use super::extract::WidgetOrigin;
 use super::frame::{CHAT_PROTOCOL, ClientFrame, Close, Disclosure, ErrorCode, From, Hello, Reader, ServerFrame, event};
+use super::install::{Seen, Step};
 use super::rate::{Bucket, VisitorRates};
 use super::socket::{
     CUSTOMER_FRAME, Counted, End, HELLO_DEADLINE, IDLE, ON_ITS_WAY, Socket, id_of, limit, parse, try_again_after,
@@ -11,7 +12,7 @@ use super::socket::{
 use crate::app::{App, Shared};
 use crate::bus::Signal;
 use crate::chat::queue::{self, Place};
-use crate::chat::{self, turn, visitor};
+use crate::chat::{self, rights, turn, visitor};
 use crate::domain::{Author, ConversationId, Event, State, VisitorId};
 use crate::store::{self, Appended, is_last_page};
 use crate::telemetry;
@@ -45,6 +46,7 @@ pub(super) async fn connect(
     _origin: WidgetOrigin,
     Shares(app): Shares<Shared>,
     Extension(rates): Extension<Arc<VisitorRates>>,
+    Extension(seen): Extension<Arc<Seen>>,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
     let place = Arc::clone(&app.sockets).try_acquire_owned().map_err(|_| Problem::TooMany)?;
@@ -53,7 +55,7 @@ pub(super) async fn connect(
         app.tasks.clone().track_future(async move {
             let mut socket = Socket::new(socket);
             let _counted = Counted::new("customer");
-            let end = talk(&app, &rates, &mut socket).await;
+            let end = talk(&app, (&rates, &seen), &mut socket).await;
             let open = app.config.sockets.saturating_sub(app.sockets.available_permits());
             Box::pin(socket.hang_up(end, open)).await;
             drop(place);
@@ -61,8 +63,8 @@ pub(super) async fn connect(
     }))
 }
 
-async fn talk(app: &Shared, rates: &VisitorRates, socket: &mut Socket) -> End {
-    let mut session = match Box::pin(greet(app, rates, socket)).await {
+async fn talk(app: &Shared, (rates, seen): (&VisitorRates, &Seen), socket: &mut Socket) -> End {
+    let mut session = match Box::pin(greet(app, (rates, seen), socket)).await {
         Ok(session) => session,
         Err(end) => return end,
     };
@@ -73,7 +75,11 @@ async fn talk(app: &Shared, rates: &VisitorRates, socket: &mut Socket) -> End {
     }
 }
 
-async fn greet<'a>(app: &'a Shared, rates: &'a VisitorRates, socket: &mut Socket) -> Result<Session<'a>, End> {
+async fn greet<'a>(
+    app: &'a Shared,
+    (rates, seen): (&'a VisitorRates, &Seen),
+    socket: &mut Socket,
+) -> Result<Session<'a>, End> {
     let hello = tokio::select! {
         () = app.stop.cancelled() => return Err(Close::Restarting.into()),
         hello = tokio::time::timeout(HELLO_DEADLINE, socket.receive()) => match hello {
@@ -82,7 +88,12 @@ async fn greet<'a>(app: &'a Shared, rates: &'a VisitorRates, socket: &mut Socket
         },
     };
     match parse::<ClientFrame>(&hello) {
-        Ok(ClientFrame::Hello(hello)) => Session::begin(app, rates, socket, hello).await,
+        Ok(ClientFrame::Hello(hello)) => {
+            if let Some(page) = &hello.page {
+                seen.note(page, Step::Socket, app.clock.now());
+            }
+            Session::begin(app, rates, socket, hello).await
+        }
         Ok(_) => Err(Close::HelloMissing.into()),
         Err(why) => {
             let _ = socket.send_error(None, ErrorCode::BadFrame, &why).await;
@@ -147,6 +158,10 @@ impl<'a> Session<'a> {
         let named = hello.conversation;
         let entry = match visitor::enter(app, arrival).await {
             Ok(entry) => entry,
+            Err(error @ chat::Error::IdentityRequired) => {
+                socket.send_error(None, ErrorCode::IdentityRequired, &error.to_string()).await?;
+                return Err(Close::NotAllowed.into());
+            }
             Err(error) => {
                 tracing::error!(%error, "a customer could not be let in");
                 socket.send(&ServerFrame::Busy { id: None, retry_after_ms: try_again_after() }).await?;
@@ -173,6 +188,8 @@ impl<'a> Session<'a> {
                 bot_name: &business.bot_name,
                 greeting: &business.greeting,
                 rate: &prompts.handoff().rate,
+                analysis: entry.analysis,
+                erase: business.customers_may_erase,
             })
             .await?;
         if let Some(refused) = &entry.refused {
@@ -318,6 +335,10 @@ impl<'a> Session<'a> {
             ClientFrame::Leave { id, email, text } => {
                 (id, visitor::leave_message(app, conversation, id, &text, email).await)
             }
+            ClientFrame::End { id } => (id, rights::end(app, conversation, id).await),
+            ClientFrame::Reopen { id } => (id, rights::reopen(app, conversation, id).await),
+            ClientFrame::Erase { id } => (id, rights::erase(app, conversation, id).await),
+            ClientFrame::Analysis { id, allowed } => (id, rights::allow_analysis(app, conversation, id, allowed).await),
         };
         if outcome.is_ok() {
             metrics::histogram!(telemetry::ACK_SECONDS).record(self.heard.elapsed());

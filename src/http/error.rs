@@ -131,6 +131,7 @@ impl From<chat::Error> for ApiError {
                 tracing::error!(%error, "no randomness");
                 Problem::Internal.into()
             }
+            chat::Error::IdentityRequired => Problem::NotSignedIn.into(),
             chat::Error::Hash => Problem::Internal.into(),
         }
     }

@@ -80,6 +80,8 @@ pub(super) enum ErrorCode {
     Closed,
     /// The signed word on who the customer is was not taken; the chat goes on without it.
     Identity,
+    /// The business lets only those in for whom it has signed.
+    IdentityRequired,
     /// Something failed on our side; the frame may be sent again.
     Internal,
 }
@@ -133,6 +135,28 @@ pub(super) enum ClientFrame {
         /// The message.
         text: String,
     },
+    /// Ends the conversation.
+    End {
+        /// Idempotency key.
+        id: Uuid,
+    },
+    /// Goes on with it after its end.
+    Reopen {
+        /// Idempotency key.
+        id: Uuid,
+    },
+    /// Deletes what was said in it.
+    Erase {
+        /// Idempotency key.
+        id: Uuid,
+    },
+    /// Stops or allows the reading of mood.
+    Analysis {
+        /// Idempotency key.
+        id: Uuid,
+        /// Whether it is allowed.
+        allowed: bool,
+    },
     /// Read mark.
     Read {
         /// Everything up to here was seen.
@@ -153,7 +177,11 @@ impl ClientFrame {
             | Self::Human { id }
             | Self::Rate { id, .. }
             | Self::Feedback { id, .. }
-            | Self::Leave { id, .. } => Some(*id),
+            | Self::Leave { id, .. }
+            | Self::End { id }
+            | Self::Reopen { id }
+            | Self::Erase { id }
+            | Self::Analysis { id, .. } => Some(*id),
             Self::Hello(_) | Self::Typing {} | Self::Read { .. } | Self::Ping { .. } => None,
         }
     }
@@ -244,6 +272,10 @@ pub(super) enum ServerFrame<'a> {
         bot_name: &'a str,
         greeting: &'a str,
         rate: &'a str,
+        /// Mood is read in what this customer writes.
+        analysis: bool,
+        /// Customers may delete what was said.
+        erase: bool,
     },
     /// Answer to a desk's hello.
     Snapshot { version: u64, me: Me<'a>, cards: Vec<Card>, agents: Vec<Colleague>, epoch: &'a str, demo: bool },

@@ -9,7 +9,9 @@ mod error;
 mod extract;
 mod frame;
 mod health;
+mod install;
 mod invitation;
+mod me;
 mod rate;
 mod review;
 mod script;
@@ -45,6 +47,7 @@ pub fn router(app: Shared) -> Router {
         .route("/chat", get(assets::with_slash))
         .route("/chat/", get(assets::chat))
         .route("/assets/{build}/{*path}", get(assets::file))
+        .route("/v1/me", get(me::show))
         .route("/v1/invitations", get(invitation::figures).post(invitation::count))
         .route("/v1/invitations/check", post(invitation::check))
         // Staff
@@ -61,12 +64,16 @@ pub fn router(app: Shared) -> Router {
         .route("/v1/transcripts", get(review::list))
         .route("/v1/transcripts/{id}", get(review::show))
         .route("/v1/figures", get(review::figures))
+        .route("/v1/install", get(install::show))
+        .route("/desk/preview/", get(assets::preview))
         .route("/v1/demo", delete(review::remove_samples))
         // Machines
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/problems/{code}", get(error::explain))
-        .layer(Extension(Arc::new(rate::VisitorRates::default())));
+        .layer(Extension(Arc::new(rate::VisitorRates::default())))
+        .layer(Extension(Arc::new(me::Asked::default())))
+        .layer(Extension(Arc::new(install::Seen::default())));
     routes = if app.config.no_demo {
         routes.route("/", get(async || Redirect::temporary("/desk/")))
     } else {

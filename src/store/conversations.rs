@@ -166,7 +166,7 @@ impl Store {
             .await?
             .query(sql!(
                 "SELECT id, visitor_id, state, agent_id, last_seq, created_at, updated_at, queued_at, closed_at,
-                    priority, reason, locale, page, demo, customer_read
+                    priority, reason, locale, page, demo, customer_read, erased_at
              FROM conversation WHERE id = $1"
             ))
             .bind(id)
@@ -174,7 +174,7 @@ impl Store {
             .await
     }
 
-    /// The conversation of `visitor` that a returning client continues: the newest.
+    /// The conversation of `visitor` that a returning client continues: the newest that was not erased.
     ///
     /// # Errors
     /// If the database fails.
@@ -182,7 +182,10 @@ impl Store {
         self.database
             .read()
             .await?
-            .query(sql!("SELECT id FROM conversation WHERE visitor_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1"))
+            .query(sql!(
+                "SELECT id FROM conversation WHERE visitor_id = $1 AND erased_at IS NULL
+                 ORDER BY created_at DESC, id DESC LIMIT 1"
+            ))
             .bind(visitor)
             .scalar_optional()
             .await

@@ -71,7 +71,7 @@ impl NewEvent {
 /// What must hold, inside the transaction, for an event to be appended.
 #[derive(Clone, Copy, Debug)]
 pub enum Guard {
-    /// The conversation exists (it may be closed: ratings, notes).
+    /// The conversation exists and was not erased (it may be closed: ratings, notes).
     Exists,
     /// It is not closed.
     Open,
@@ -246,12 +246,13 @@ pub(super) async fn owner(
     connection.query(OWNER).bind(conversation).fetch_optional().await?.ok_or(Error::NotFound)
 }
 
-async fn find_repeated(
+/// The event that was stored under this id before; `Conflict` if it is another one.
+pub(super) async fn find_repeated(
     connection: &mut Connection<'_>,
     conversation: ConversationId,
-    event: &NewEvent,
+    client_id: Uuid,
+    is_same: impl FnOnce(&Written) -> bool + Send,
 ) -> Result<Option<Appended>> {
-    let Some(client_id) = event.client_id else { return Ok(None) };
     let first: Option<Written> = connection
         .query(sql!(
             "SELECT seq, at, kind, author, author_id, text, data FROM event
@@ -262,25 +263,34 @@ async fn find_repeated(
         .fetch_optional()
         .await?;
     let Some(first) = first else { return Ok(None) };
-    let same = first.kind == event.kind
-        && first.author == event.author
-        && first.author_id == event.author_id
-        && first.text == event.text
-        && first.data == event.data;
-    if same { Ok(Some(Appended { seq: first.seq, at: first.at, repeated: true })) } else { Err(Error::Conflict) }
+    if is_same(&first) {
+        Ok(Some(Appended { seq: first.seq, at: first.at, repeated: true }))
+    } else {
+        Err(Error::Conflict)
+    }
 }
 
 /// What decides whether a client id comes back with the same content.
 #[derive(sqlx::FromRow)]
-struct Written {
+pub(super) struct Written {
     seq: i64,
     at: Timestamp,
-    kind: EventKind,
-    author: Author,
+    pub(super) kind: EventKind,
+    pub(super) author: Author,
     author_id: Option<Uuid>,
     text: Option<String>,
     #[sqlx(json(nullable))]
     data: Option<Value>,
+}
+
+impl Written {
+    fn is(&self, event: &NewEvent) -> bool {
+        self.kind == event.kind
+            && self.author == event.author
+            && self.author_id == event.author_id
+            && self.text == event.text
+            && self.data == event.data
+    }
 }
 
 /// In PostgreSQL the row is locked, and read again if somebody else was writing it.
@@ -308,7 +318,7 @@ pub(super) async fn insert_event(
     event: &NewEvent,
 ) -> Result<Appended> {
     let statement = match guard {
-        Guard::Exists => insert_when!("TRUE"),
+        Guard::Exists => insert_when!("c.erased_at IS NULL"),
         Guard::Open => insert_when!("c.state <> 'closed'"),
         Guard::Unassigned => insert_when!("c.state NOT IN ('assigned', 'closed')"),
         Guard::OwnedBy(_) => insert_when!("c.state = 'assigned' AND c.agent_id = $12"),
@@ -343,7 +353,9 @@ async fn explain(
     guard: Guard,
     event: &NewEvent,
 ) -> Result<Appended> {
-    if let Some(first) = find_repeated(connection, conversation, event).await? {
+    if let Some(client_id) = event.client_id
+        && let Some(first) = find_repeated(connection, conversation, client_id, |first| first.is(event)).await?
+    {
         return Ok(first);
     }
     let (state, _) = owner(connection, conversation).await?;

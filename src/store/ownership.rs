@@ -7,8 +7,10 @@ use super::handovers::{NewHandover, begin_handover};
 use super::sql::sql;
 use super::{Appended, Error, Result, Store};
 use crate::domain::{AgentId, Author, ConversationId, EventKind, State, Timestamp};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use sqlx::types::Json;
+use uuid::Uuid;
 
 /// A change of owner.
 #[derive(Clone, Debug)]
@@ -51,7 +53,28 @@ pub enum Change {
     Close {
         /// Who has it.
         agent: AgentId,
+        /// Which survey follows.
+        survey: Option<NextSurvey>,
     },
+    /// The customer ends it.
+    End {
+        /// Which survey follows.
+        survey: Option<NextSurvey>,
+    },
+    /// The customer goes on with a closed one.
+    Reopen {
+        /// Version of the notice that a bot answers, which is said with it.
+        disclosure: String,
+    },
+}
+
+/// The survey that is asked at the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NextSurvey {
+    /// `csat`, `ces` or `nps`.
+    pub kind: &'static str,
+    /// What is asked.
+    pub question: String,
 }
 
 impl Store {
@@ -69,31 +92,36 @@ impl Store {
     ) -> Result<Appended> {
         self.database
             .write(move |mut connection| {
-                Box::pin(async move { apply(&mut connection, conversation, change, text, at).await })
+                Box::pin(async move { apply(&mut connection, conversation, change, text, None, at).await })
             })
             .await
     }
 }
 
-async fn apply(
+/// `client_id` is the id under which a customer asked for it.
+pub(super) async fn apply(
     connection: &mut Connection<'_>,
     conversation: ConversationId,
     change: Change,
     text: Option<String>,
+    client_id: Option<Uuid>,
     at: Timestamp,
 ) -> Result<Appended> {
     let (state, held_by) = owner(connection, conversation).await?;
     let actor = match &change {
-        Change::Claim { agent, .. } => *agent,
+        Change::Claim { agent, .. } => Some(*agent),
         Change::Release { agent, .. }
         | Change::ReturnToBot { agent, .. }
-        | Change::Close { agent }
+        | Change::Close { agent, .. }
         | Change::Transfer { from: agent, .. } => {
             if state != State::Assigned || held_by != Some(*agent) {
                 return Err(Error::NotOwner);
             }
-            *agent
+            Some(*agent)
         }
+        Change::End { .. } if state == State::Closed => return Err(Error::Closed),
+        Change::Reopen { .. } if state != State::Closed => return Err(Error::NotOwner),
+        Change::End { .. } | Change::Reopen { .. } => None,
     };
     let (next, holder) = match &change {
         // Two agents may press "claim" at the same moment: the second finds it assigned.
@@ -102,9 +130,10 @@ async fn apply(
         }
         Change::Claim { agent, .. } | Change::Transfer { to: agent, .. } => (State::Assigned, Some(*agent)),
         Change::Release { .. } => (State::Queued, None),
-        Change::ReturnToBot { .. } => (State::Bot, None),
-        Change::Close { .. } => (State::Closed, None),
+        Change::ReturnToBot { .. } | Change::Reopen { .. } => (State::Bot, None),
+        Change::Close { .. } | Change::End { .. } => (State::Closed, None),
     };
+    // What an agent does with a closed one is refused as what somebody else has is.
     if !state.may_become(next) {
         return Err(Error::NotOwner);
     }
@@ -115,11 +144,21 @@ async fn apply(
     if let Change::Claim { name, .. } | Change::Transfer { name, .. } = &change {
         data.insert("agent".to_owned(), json!({ "name": name }));
     }
-    if let Change::ReturnToBot { disclosure, .. } = &change {
+    if let Change::ReturnToBot { disclosure, .. } | Change::Reopen { disclosure } = &change {
         data.insert("disclosure".to_owned(), json!(disclosure));
     }
-    let mut event = NewEvent::new(EventKind::State, Author::System, at);
-    event.author_id = Some(actor.0);
+    if let Change::Close { survey: Some(survey), .. } | Change::End { survey: Some(survey) } = &change {
+        data.insert("survey".to_owned(), json!(survey));
+    }
+    match &change {
+        Change::End { .. } => data.insert("reason".to_owned(), json!("ended")),
+        Change::Reopen { .. } => data.insert("reason".to_owned(), json!("reopened")),
+        _ => None,
+    };
+    let author = if actor.is_some() { Author::System } else { Author::Customer };
+    let mut event = NewEvent::new(EventKind::State, author, at);
+    event.author_id = actor.map(|agent| agent.0);
+    event.client_id = client_id;
     event.data = Some(Value::Object(data));
     let appended = insert_event(connection, conversation, Guard::Exists, &event).await?;
     set_owner(connection, conversation, next, holder, at).await?;
@@ -141,7 +180,15 @@ async fn apply(
             begin_handover(connection, conversation, appended.seq, reason, at, &handover).await?;
         }
         Change::ReturnToBot { dialogue, .. } => save_dialogue(connection, conversation, &dialogue).await?,
-        Change::Transfer { .. } | Change::Close { .. } => {}
+        Change::Close { survey: Some(survey), .. } | Change::End { survey: Some(survey) } => {
+            connection
+                .query(sql!("UPDATE conversation SET survey = $2 WHERE id = $1"))
+                .bind(conversation)
+                .bind(survey.kind)
+                .execute()
+                .await?;
+        }
+        Change::Transfer { .. } | Change::Close { .. } | Change::End { .. } | Change::Reopen { .. } => {}
     }
     Ok(appended)
 }
@@ -159,7 +206,7 @@ pub(super) async fn set_owner(
             "UPDATE conversation SET state = $2, agent_id = $3,
             queued_at = CASE WHEN $2 = 'queued' THEN COALESCE(queued_at, $4)
                              WHEN $2 = 'bot' THEN NULL ELSE queued_at END,
-            closed_at = CASE WHEN $2 = 'closed' THEN $4 ELSE closed_at END
+            closed_at = CASE WHEN $2 = 'closed' THEN $4 END
          WHERE id = $1"
         ))
         .bind(conversation)

@@ -84,7 +84,10 @@ impl Store {
             .write_in_background(move |mut connection| {
                 Box::pin(async move {
                     let written = connection
-                        .query(sql!("UPDATE turn SET words = $3 WHERE conversation_id = $1 AND seq = $2"))
+                        .query(sql!(
+                            "UPDATE turn SET words = $3 WHERE conversation_id = $1 AND seq = $2 AND EXISTS
+                                (SELECT 1 FROM conversation WHERE id = $1 AND erased_at IS NULL)"
+                        ))
                         .bind(conversation)
                         .bind(seq)
                         .bind(Json(&words))
@@ -147,7 +150,7 @@ async fn record(connection: &mut Connection<'_>, turn: TurnWrite) -> Result<Turn
     let id = turn.record.conversation_id;
     connection.query(LOCK_CONVERSATION).bind(id).execute().await?;
     let Some(state) = insert_turn(connection, &turn.record).await? else {
-        // Either there is no such conversation, or there is such a turn.
+        // Either there is no such conversation, or it was erased, or there is such a turn.
         owner(connection, id).await?;
         return Ok(TurnOutcome::Repeated);
     };
@@ -214,7 +217,7 @@ async fn insert_turn(connection: &mut Connection<'_>, turn: &TurnRecord) -> Resu
                 CASE WHEN c.state IN ('bot', 'offered') THEN $11 ELSE ",
             ["'[]'" | "'[]'::jsonb"],
             " END, $12
-         FROM conversation c WHERE c.id = $1
+         FROM conversation c WHERE c.id = $1 AND c.erased_at IS NULL
          ON CONFLICT (conversation_id, seq) DO NOTHING
          RETURNING (SELECT state FROM conversation WHERE id = $1)"
         ))

@@ -42,6 +42,7 @@ struct Remembered {
     dialogue: Option<Json<Value>>,
     external_id: Option<String>,
     profile: Option<Json<Value>>,
+    objects: bool,
     contacts: i64,
     last_rating: Option<i64>,
 }
@@ -57,6 +58,7 @@ impl Remembered {
         }
         customer.contacts = u32::try_from(self.contacts).unwrap_or(u32::MAX);
         customer.last_rating = self.last_rating;
+        customer.objects = self.objects;
         customer
     }
 }
@@ -147,8 +149,10 @@ impl Store {
         id: ConversationId,
     ) -> Result<Option<(Conversation, Option<Value>, Customer)>> {
         let found: Option<Remembered> = self.database.read().await?.query(sql!("SELECT c.id, c.visitor_id, c.state, c.agent_id, c.last_seq, c.created_at, c.updated_at, c.queued_at,
-                    c.closed_at, c.priority, c.reason, c.locale, c.page, c.demo, c.customer_read, c.dialogue,
+                    c.closed_at, c.priority, c.reason, c.locale, c.page, c.demo, c.customer_read, c.erased_at, c.dialogue,
                     v.external_id, v.profile,
+                    EXISTS (SELECT 1 FROM visitor w WHERE (w.id = v.id OR w.external_id = v.external_id)
+                        AND w.objected_at IS NOT NULL) AS objects,
                     (SELECT COUNT(*) FROM conversation o
                      WHERE o.visitor_id IN (SELECT w.id FROM visitor w WHERE w.id = v.id OR w.external_id = v.external_id)
                        AND o.created_at >= c.created_at - $2 AND o.created_at <= c.created_at

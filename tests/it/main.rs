@@ -32,6 +32,7 @@ mod process;
 mod reload;
 mod replay;
 mod resume;
+mod rights;
 mod rivals;
 mod storage;
 mod store;

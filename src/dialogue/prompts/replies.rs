@@ -3,6 +3,7 @@
 use super::hours::{self, Hours, RawHours};
 use super::intents::is_code;
 use super::source::{Faults, Source};
+use super::surveys::{self, RawSurveys, Surveys};
 use super::template::{Constants, Template, fixed, impersonal, label, open};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -21,6 +22,8 @@ pub struct Business {
     pub disclosure: Disclosure,
     /// When people answer, if the files say so.
     pub hours: Option<Hours>,
+    /// Customers may have what was said in a conversation deleted.
+    pub customers_may_erase: bool,
 }
 
 /// The notice that a bot answers, with the version that is logged when it was shown.
@@ -77,6 +80,12 @@ pub struct HandoffTexts {
     pub offer_no: String,
     /// Said after an offer was declined.
     pub offer_declined: String,
+    /// Said when the customer ends the conversation.
+    pub ended: String,
+    /// Said when the customer goes on with a closed one: that a bot answers, among other things.
+    pub reopened: String,
+    /// Which survey follows the end.
+    pub surveys: Surveys,
     nobody_until: Option<Template>,
     claimed: Template,
     returned: Template,
@@ -124,8 +133,14 @@ pub(super) struct RawBusiness {
     greeting: Spanned<String>,
     disclosure: RawDisclosure,
     pub(super) hours: Option<RawHours>,
+    #[serde(default = "yes")]
+    customers_may_erase: bool,
     #[serde(default)]
     variables: BTreeMap<Spanned<String>, Spanned<String>>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Deserialize)]
@@ -149,6 +164,8 @@ pub(super) struct RawReplies {
 pub(super) struct RawHandoff {
     reason: BTreeMap<Spanned<String>, RawReason>,
     texts: RawTexts,
+    #[serde(default)]
+    survey: RawSurveys,
 }
 
 #[derive(Deserialize)]
@@ -178,6 +195,8 @@ struct RawTexts {
     offer_yes: Spanned<String>,
     offer_no: Spanned<String>,
     offer_declined: Spanned<String>,
+    ended: Spanned<String>,
+    reopened: Spanned<String>,
 }
 
 /// The variables that every text may use: the business's own and the built-in ones.
@@ -223,6 +242,7 @@ pub(super) fn check_business(
         greeting: impersonal(source, &raw.greeting, constants, &[], faults).source(),
         disclosure: Disclosure { version: label(source, &raw.disclosure.version, faults), text },
         hours: raw.hours.as_ref().map(|raw| hours::check(source, raw, faults)),
+        customers_may_erase: raw.customers_may_erase,
     }
 }
 
@@ -324,13 +344,17 @@ pub(super) fn check_handoff(
     }
     let mut text = |raw: &Spanned<String>| impersonal(source, raw, constants, &[], faults).source();
     let still_waiting = text(&texts.still_waiting);
+    let (ended, reopened) = (text(&texts.ended), text(&texts.reopened));
     let (queued, nobody_here, rate) = (text(&texts.queued), text(&texts.nobody_here), text(&texts.rate));
     let (left_message_thanks, offer_declined) = (text(&texts.left_message_thanks), text(&texts.offer_declined));
     let mut agent = |raw: &Spanned<String>| impersonal(source, raw, constants, &["agent"], faults);
     let (claimed, returned, closed) = (agent(&texts.claimed), agent(&texts.returned), agent(&texts.closed));
-    if !says_bot(&returned.source()) {
-        faults.add(source, &texts.returned.span(), "the text must say that a bot answers again (bot, automated or AI)");
+    for (raw, text) in [(&texts.returned, &returned.source()), (&texts.reopened, &reopened)] {
+        if !says_bot(text) {
+            faults.add(source, &raw.span(), "the text must say that a bot answers again (bot, automated or AI)");
+        }
     }
+    let surveys = surveys::check(source, &raw.survey, constants, faults);
     let (offer_yes, offer_no) = (label(source, &texts.offer_yes, faults), label(source, &texts.offer_no, faults));
     let texts = HandoffTexts {
         queued,
@@ -341,6 +365,9 @@ pub(super) fn check_handoff(
         offer_yes,
         offer_no,
         offer_declined,
+        ended,
+        reopened,
+        surveys,
         nobody_until,
         claimed,
         returned,

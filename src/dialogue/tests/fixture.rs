@@ -142,7 +142,7 @@ pub(super) fn files() -> BTreeMap<String, String> {
         ("agent", 10, false),
     ];
     let handoff: String = reasons.iter().map(reason).collect();
-    let texts = "[texts]\nqueued = \"Wait.\"\nnobody_here = \"Nobody.\"\nstill_waiting = \"Still waiting.\"\nclaimed = \"{agent} is here.\"\nreturned = \"The bot is back.\"\nclosed = \"Closed.\"\nrate = \"How was it?\"\nleft_message_thanks = \"Thanks.\"\noffer_yes = \"Yes, please\"\noffer_no = \"No, keep going\"\noffer_declined = \"I go on.\"\n";
+    let texts = "[texts]\nqueued = \"Wait.\"\nnobody_here = \"Nobody.\"\nstill_waiting = \"Still waiting.\"\nclaimed = \"{agent} is here.\"\nreturned = \"The bot is back.\"\nclosed = \"Closed.\"\nrate = \"How was it?\"\nleft_message_thanks = \"Thanks.\"\noffer_yes = \"Yes, please\"\noffer_no = \"No, keep going\"\noffer_declined = \"I go on.\"\nended = \"Ended.\"\nreopened = \"The bot is back.\"\n";
     let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
     BTreeMap::from([
         file(

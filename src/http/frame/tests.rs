@@ -92,6 +92,8 @@ fn what_a_customer_is_sent() {
             bot_name: "assistant",
             greeting: "Hello.",
             rate: "How was it?",
+            analysis: true,
+            erase: true,
         },
         ServerFrame::Ack { id: ID, conversation: None, seq: Some(3), at: AT },
         ServerFrame::Resumed { seq: 12 },

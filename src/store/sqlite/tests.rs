@@ -186,8 +186,8 @@ async fn every_broken_promise_is_found() {
         ),
         ("DELETE FROM conversation", &["reference"]),
         (
-            "UPDATE event SET kind = 'state', data = '{\"state\":\"closed\"}' WHERE seq > 2;
-             UPDATE conversation SET customer_turns = 1, state = 'closed', closed_at = 1",
+            "UPDATE event SET kind = 'state', data = '{\"state\":\"queued\"}' WHERE seq > 2;
+             UPDATE conversation SET customer_turns = 1, state = 'queued', queued_at = 1",
             &["transition"],
         ),
     ] {
@@ -484,7 +484,7 @@ async fn the_log_is_emptied_when_nobody_writes() {
     store
         .change_owner(
             conversation,
-            Change::Close { agent: crate::domain::AgentId(Clock::System.id()) },
+            Change::Close { agent: crate::domain::AgentId(Clock::System.id()), survey: None },
             None,
             Timestamp(3),
         )

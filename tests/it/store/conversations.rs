@@ -284,7 +284,7 @@ async fn a_conversation_goes_from_hand_to_hand(fixture: &Fixture) {
     let (row, memory, _) = store.conversation_with_dialogue(conversation).await.unwrap().unwrap();
     assert_eq!((row.state, row.agent_id, memory), (State::Bot, None, Some(json!({ "topic": null }))));
     claim(store, conversation, ada).await;
-    store.change_owner(conversation, Change::Close { agent: ada }, None, AT).await.unwrap();
+    store.change_owner(conversation, Change::Close { agent: ada, survey: None }, None, AT).await.unwrap();
     assert_eq!(store.conversation(conversation).await.unwrap().unwrap().closed_at, Some(AT));
     let late = Change::Claim { agent: ada, name: name(), from: None };
     assert!(store.change_owner(conversation, late, None, AT).await.is_err());

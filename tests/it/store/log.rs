@@ -56,7 +56,7 @@ async fn a_repeated_client_id_returns_the_first_seq_also_after_the_close(fixture
     assert_eq!(next.seq, first.seq + 1, "nothing refused takes a number");
     let agent = hire(store, "ada@shop.example").await;
     claim(store, conversation, agent).await;
-    store.change_owner(conversation, Change::Close { agent }, None, AT).await.unwrap();
+    store.change_owner(conversation, Change::Close { agent, survey: None }, None, AT).await.unwrap();
     assert_eq!(store.append(conversation, Guard::Open, said("hello", id)).await.unwrap(), again);
     let late = store.append(conversation, Guard::Open, said("late", Clock::System.id())).await;
     assert!(matches!(late, Err(Error::Closed)), "{late:?}");

@@ -5,6 +5,7 @@ mod conversations;
 mod figures;
 mod log;
 mod nodes;
+mod rights;
 mod schema;
 mod speed;
 mod staff;
