@@ -5,6 +5,7 @@
 // It must not know: the DOM, texts in any language, or how a socket comes back.
 import { Connection, newId } from "./connection.js";
 import { GAP, Log, NEXT } from "./log.js";
+import { Requests } from "./requests.js";
 
 const TYPING_SHOWN = 6_000; // a typing sign without news fades after this
 const GAP_GRACE = 250; // what is missing before an event may only be late
@@ -14,7 +15,8 @@ const NEWS_GRACE = 1_500; // an event may still be on its way when an ack names 
  * Events: `change` (anything drawn may differ), `message` (detail = a new entry
  * from the bot or a person, not during replay), `owner` (detail = { state }),
  * `unidentified` (detail = { reason, current }: a signed word was not taken, the newest one or an earlier),
- * `left` (another customer is here: what was being written was not theirs),
+ * `left` (another customer is here, or this one has had everything deleted: what was being written goes too),
+ * `read` (detail = { seq }: the customer has seen it here), `moved` (detail = { before }: another conversation began),
  * `unsent` (detail = { text }: what was written and not sent when another conversation began).
  */
 export class Conversation extends EventTarget {
@@ -24,7 +26,7 @@ export class Conversation extends EventTarget {
   #log = new Log();
   #entries = [];
   #pending = [];
-  #requests = []; // what else waits to be stored: frames with an id, other than `say`
+  #requests;
   #leaving = null; // the last message that was left, until it is stored
   #fresh = false;
   #triedAnew = false;
@@ -46,8 +48,14 @@ export class Conversation extends EventTarget {
   business = "";
   botName = "";
   greeting = "";
-  /** The business's own question for the rating, or an empty string. */
-  rateText = "";
+  /** The survey that is due: { kind, question }, or null. */
+  survey = null;
+  /** May mood be read in what this customer writes? */
+  analysis = true;
+  /** May they delete the conversation? */
+  erasable = false;
+  /** Has the business asked that customers sign in first? */
+  unknown = false;
   disclosure = null;
   /** Is a person there? */
   open = true;
@@ -60,8 +68,10 @@ export class Conversation extends EventTarget {
   wait = null;
   /** { role, name } of who is typing, or null. */
   typing = null;
-  /** The score that was given, or null. */
+  /** The satisfaction score that was given, or null. */
   rated = null;
+  /** A survey was answered. */
+  answered = false;
   /** The business's signed word on who the customer is, or null; held in memory only. */
   #identity = null;
   /** The one that the last hello held, and the one that the last welcome answered; undefined after a reload. */
@@ -85,6 +95,7 @@ export class Conversation extends EventTarget {
       ready: (frame) => frame.type === "welcome",
       pulse: () => ({ seq: this.#log.last }),
     });
+    this.#requests = new Requests(this.#connection, this.#memory);
     this.#connection.addEventListener("frame", (event) => this.#take(event.detail));
     this.#connection.addEventListener("status", (event) => this.#follow(event.detail));
     this.#loadUnsent();
@@ -95,9 +106,9 @@ export class Conversation extends EventTarget {
       if (error) this.#pending.push({ ...unsent(id, text), sending: "failed", error });
       else this.#send(id, text);
     }
-    for (const frame of this.#memory.get("requests") ?? []) {
+    for (const frame of this.#requests.kept) {
       if (frame.type === "human") this.#requestPerson(frame);
-      else this.#request(frame).catch(() => {}); // there is nobody left to tell
+      else this.#requests.send(frame).catch(() => {}); // there is nobody left to tell
     }
   }
 
@@ -144,8 +155,16 @@ export class Conversation extends EventTarget {
 
   /** Leaves this conversation as it is and begins another. */
   startAnew() {
-    const unsent = this.#pending.filter((entry) => entry.sending !== "sent").map((entry) => entry.text);
+    const unsent = this.#unsent;
     this.#begin();
+    this.#giveBack(unsent);
+  }
+
+  get #unsent() {
+    return this.#pending.filter((entry) => entry.sending !== "sent").map((entry) => entry.text);
+  }
+
+  #giveBack(unsent) {
     if (unsent.length) this.dispatchEvent(new CustomEvent("unsent", { detail: { text: unsent.join("\n") } }));
   }
 
@@ -161,7 +180,7 @@ export class Conversation extends EventTarget {
   #dropUnsent() {
     this.#connection.cancel();
     this.#pending = [];
-    this.#requests = [];
+    this.#requests.drop();
     this.#leaving = null;
     this.asking = false;
     this.#keepPending();
@@ -170,7 +189,12 @@ export class Conversation extends EventTarget {
   /** Says who the customer is, in the business's signed word. */
   identify(token) {
     this.#identity = token;
-    if (this.welcomed && token !== this.#told) this.#connection.restart();
+    if (this.unknown) {
+      this.refused = this.unknown = false;
+      this.#connection.open();
+    } else if (this.welcomed && token !== this.#told) {
+      this.#connection.restart();
+    }
   }
 
   /** The customer has signed out: what was said is left behind, and who said it. */
@@ -181,13 +205,29 @@ export class Conversation extends EventTarget {
     this.dispatchEvent(new Event("left"));
   }
 
+  /** Goes on with what another tab is in. */
+  join(token, conversation) {
+    const unsent = this.#unsent;
+    this.#dropUnsent();
+    this.#forget();
+    this.#fresh = false;
+    this.welcomed = false;
+    this.#memory.set("token", token);
+    this.#memory.set("conversation", conversation);
+    this.#memory.begin();
+    this.#connection.restart();
+    this.#giveBack(unsent);
+    this.#changed();
+  }
+
   /** Back from the browser's cache: another page of this tab may have gone on with the chat, or ended it. */
   takeOver() {
     const token = this.#memory.get("token");
     if (!this.#memory.reread()) return;
     // It has what was unsent here, or has sent it.
     this.#connection.cancel();
-    [this.#pending, this.#requests, this.#leaving] = [[], [], null];
+    this.#requests.drop({ keep: false });
+    [this.#pending, this.#leaving] = [[], null];
     this.#forget();
     this.#fresh = false;
     this.welcomed = false;
@@ -218,46 +258,82 @@ export class Conversation extends EventTarget {
   askForPerson() {
     if (this.asking) return;
     this.#memory.begin();
-    this.#requestPerson({ type: "human", id: newId() });
+    this.#requestPerson({ type: "human" });
     this.#changed();
   }
 
   #requestPerson(frame) {
     this.asking = true;
     const settle = () => {
-      this.asking = this.#requests.some((other) => other.type === "human");
+      this.asking = this.#requests.has("human");
       this.#changed();
     };
     // The new state follows the ack; should it not, the button comes back.
-    this.#request(frame).then(() => setTimeout(settle, NEWS_GRACE), settle);
+    this.#requests.send(frame).then(() => setTimeout(settle, NEWS_GRACE), settle);
   }
 
-  // It survives a reload until the server has answered, as what was said does.
-  #request(frame) {
-    this.#requests = [...this.#requests, frame];
-    this.#keepPending();
-    const settle = () => {
-      const left = this.#requests.filter((other) => other !== frame);
-      if (left.length === this.#requests.length) return; // dropped meanwhile
-      this.#requests = left;
-      this.#keepPending();
-    };
-    return this.#connection.request(frame).finally(settle);
-  }
-
-  /** Resolves when the rating is stored. */
+  /** Answers the survey that is due. Resolves when that is stored. */
   rate(score, comment) {
-    return this.#request({ type: "rate", id: newId(), kind: "csat", score, ...(comment && { comment }) }).then(() => {
-      this.rated = score;
+    const { kind } = this.survey;
+    return this.#requests.send({ type: "rate", kind, score, ...(comment && { comment }) }).then(() => {
+      this.#noteRating(kind, score);
       this.#changed();
     });
+  }
+
+  #noteRating(kind, score) {
+    this.answered = true;
+    if (kind === "csat") this.rated = score;
+  }
+
+  /** Ends the conversation, whoever has it. Resolves when that is stored. */
+  end() {
+    return this.#requests.send({ type: "end" });
+  }
+
+  /** Goes on with a closed one. Resolves when that is stored. */
+  reopen() {
+    return this.#requests.send({ type: "reopen" });
+  }
+
+  /** Has what was said deleted, and forgets it. Resolves when that is done; it is not tried again later. */
+  async erase() {
+    const conversation = this.#memory.get("conversation");
+    await this.#requests.sendNow({ type: "erase" });
+    this.#forgetErased(conversation);
+  }
+
+  /** Allows the reading of mood, or not. Resolves when that is stored. */
+  allowAnalysis(allowed) {
+    return this.#requests.send({ type: "analysis", allowed }).then(() => {
+      this.analysis = allowed;
+      this.#changed();
+    });
+  }
+
+  /** The secret by which the server knows this browser, or undefined. */
+  get token() {
+    return this.#memory.get("token");
+  }
+
+  /** The business's signed word on who the customer is, or null. */
+  get identity() {
+    return this.#identity;
+  }
+
+  // Whoever had it deleted and their other tabs hear of it in more than one way.
+  #forgetErased(conversation) {
+    if (this.#memory.get("conversation") !== conversation) return;
+    this.#memory.clear();
+    this.#begin();
+    this.dispatchEvent(new CustomEvent("left", { detail: { erased: true } }));
   }
 
   judge(entry, helpful) {
     const before = entry.helpful;
     entry.helpful = helpful;
     this.#changed();
-    this.#request({ type: "feedback", id: newId(), seq: entry.seq, helpful }).catch(() => {
+    this.#requests.send({ type: "feedback", seq: entry.seq, helpful }).catch(() => {
       entry.helpful = before;
       this.#changed();
     });
@@ -270,7 +346,7 @@ export class Conversation extends EventTarget {
     const same = before?.text === text && before.email === (email || undefined);
     const frame = { type: "leave", id: same ? before.id : newId(), text, ...(email && { email }) };
     this.#leaving = frame;
-    return this.#request(frame).then(() => { this.#leaving = null; });
+    return this.#requests.send(frame).then(() => { this.#leaving = null; });
   }
 
   /** Tells a person that something is being written; never what, and nobody but a person. */
@@ -278,11 +354,20 @@ export class Conversation extends EventTarget {
     if (this.owner === "assigned") this.#connection.send({ type: "typing" });
   }
 
+  /** The customer has seen everything up to here, in another tab. */
+  readUpTo(seq) {
+    if (!(seq > this.#readSeq)) return;
+    this.#readSeq = seq;
+    this.#memory.set("read", seq);
+    this.#changed();
+  }
+
   /** Everything that is here was seen. */
   markRead() {
     if (this.#log.last <= this.#sentRead && this.unread === 0) return;
     this.#readSeq = this.#log.last;
     this.#memory.set("read", this.#readSeq);
+    this.dispatchEvent(new CustomEvent("read", { detail: { seq: this.#readSeq } }));
     if (this.#log.last > this.#sentRead && this.#connection.send({ type: "read", seq: this.#log.last })) {
       this.#sentRead = this.#log.last;
     }
@@ -316,7 +401,7 @@ export class Conversation extends EventTarget {
 
   // The token is unknown by now, or the site is not allowed at all: try once without a past.
   #startOver() {
-    this.refused = this.#triedAnew || !this.#memory.get("token");
+    this.refused = this.unknown || this.#triedAnew || !this.#memory.get("token");
     if (this.refused) return;
     this.#triedAnew = true;
     this.#memory.clear();
@@ -330,7 +415,7 @@ export class Conversation extends EventTarget {
     this.#entries = [];
     this.#readSeq = 0;
     this.#sentRead = 0;
-    Object.assign(this, { owner: "bot", agent: "", position: null, wait: null, backAt: null, typing: null, rated: null, asking: false });
+    Object.assign(this, { owner: "bot", agent: "", position: null, wait: null, backAt: null, typing: null, rated: null, answered: false, survey: null, asking: false });
   }
 
   #take(frame) {
@@ -354,6 +439,7 @@ export class Conversation extends EventTarget {
       case "reset":
         return this.#startFrom(frame.after ?? 0);
       case "error":
+        if (frame.code === "identity_required") this.unknown = true;
         return frame.code === "identity" ? this.#unidentified(frame.message) : undefined;
       case "typing":
         return this.#showTyping(frame.from);
@@ -395,6 +481,7 @@ export class Conversation extends EventTarget {
     this.#welcomedAs = this.#told;
     this.#memory.set("conversation", frame.conversation);
     if (frame.token) this.#memory.set("token", frame.token);
+    if (other) this.dispatchEvent(new CustomEvent("moved", { detail: { before: known } }));
     // Another epoch or a shorter log: the server was restored from a backup.
     if (!this.#log.adopt(frame.epoch) || frame.seq < this.#log.last) {
       this.#forget();
@@ -409,7 +496,8 @@ export class Conversation extends EventTarget {
     this.botName = frame.bot_name ?? "";
     this.greeting = frame.greeting ?? "";
     this.disclosure = frame.disclosure ?? null;
-    this.rateText = frame.rate ?? "";
+    this.analysis = frame.analysis !== false;
+    this.erasable = frame.erase === true;
     this.#openNow = this.open = frame.open !== false;
     this.wait = frame.wait ?? this.wait;
     if (this.replaying) this.#stateThen = frame.state ?? null;
@@ -466,7 +554,7 @@ export class Conversation extends EventTarget {
       case "state":
         return this.#change(event, base);
       case "rating":
-        this.rated = event.score;
+        this.#noteRating(event.survey, event.score);
         return null;
       case "feedback": {
         const judged = this.#entries.find((other) => other.seq === event.of);
@@ -480,8 +568,13 @@ export class Conversation extends EventTarget {
 
   #change(event, base) {
     const before = this.owner;
+    if (event.reason === "erased") {
+      const conversation = this.#memory.get("conversation");
+      queueMicrotask(() => this.#forgetErased(conversation));
+    }
     this.#stateThen = null;
     this.owner = event.state;
+    this.survey = event.survey ?? null;
     this.asking = false;
     this.position = event.position ?? null;
     this.wait = event.wait ?? null;
@@ -491,7 +584,7 @@ export class Conversation extends EventTarget {
     if (event.state === "assigned") this.agent = event.agent?.name ?? event.from?.name ?? "";
     if (event.state !== "assigned") this.#setTyping(null);
     if (!this.replaying) this.dispatchEvent(new CustomEvent("owner", { detail: { state: this.owner } }));
-    const quiet = event.state === "offered" || (event.state === "bot" && !["queued", "assigned"].includes(before));
+    const quiet = event.state === "offered" || (event.state === "bot" && ["bot", "offered"].includes(before));
     if (quiet) return null;
     return { ...base, state: event.state, before, agent: this.agent, open: this.open, reasonText: event.reason_text };
   }
@@ -519,7 +612,6 @@ export class Conversation extends EventTarget {
   // What is not in the log yet survives a reload: under its id, so that it is stored once, and a failure as one.
   #keepPending() {
     this.#memory.set("pending", this.#pending.map(({ id, text, error }) => ({ id, text, ...(error && { error }) })));
-    this.#memory.set("requests", this.#requests);
   }
 
   // The server has more than we do. What is missing may be on its way, so it gets a moment.

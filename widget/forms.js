@@ -1,5 +1,5 @@
-// The forms at the foot of the panel: rating a closed conversation, and leaving
-// a message when nobody is there.
+// The forms at the foot of the panel: rating a closed conversation, leaving a message when nobody is there, and
+// asking once more before something is deleted.
 //
 // It knows: their fields, labels and what is asked before they are sent.
 // It must not know: sockets. Each gets a function that resolves when it is stored.
@@ -8,8 +8,12 @@ import { make } from "./dom.js";
 const COMMENT_LENGTH = 1_000;
 const TEXT_LENGTH = 4_000;
 
-/** Score 1 to 5 in words, an optional comment. `question` replaces ours; `rate(score, comment)`, `skip()`. */
-export function ratingForm(texts, { question, rate, skip }) {
+// The scores of each survey, and the texts of its ends where the scores have no words of their own.
+const SCALES = { csat: [1, 5], ces: [1, 7, "hard", "easy"], nps: [0, 10, "unlikely", "likely"] };
+
+/** A score and an optional comment. `survey` says which, and what is asked; `rate(score, comment)`, `skip()`. */
+export function ratingForm(texts, { survey, rate, skip }) {
+  const [least, most, low, high] = SCALES[survey.kind] ?? SCALES.csat;
   const problem = make("p", { class: "problem", role: "alert" });
   const comment = make("textarea", { id: "comment", rows: 2, maxlength: COMMENT_LENGTH, dir: "auto" });
   const send = make("button", { class: "primary", type: "submit" }, texts.say("sendRating"));
@@ -21,24 +25,29 @@ export function ratingForm(texts, { question, rate, skip }) {
     // The form grows: keep its end in view.
     send.scrollIntoView({ block: "nearest" });
   };
-  const scores = [1, 2, 3, 4, 5].map((score) => {
-    const word = texts.score(score);
+  const scores = Array.from({ length: most - least + 1 }, (_, index) => {
+    const score = least + index;
+    const end = { [least]: low, [most]: high }[score];
+    const word = low ? end && texts.say(end) : texts.score(score);
+    const name = word ? texts.say("scoreName", { score, most, word }) : texts.say("scoreOf", { score, most });
     return make("label", { class: "score" },
-      make("input", { type: "radio", name: "score", value: score, onchange: choose, "aria-label": texts.say("scoreName", { score, word }) }),
-      make("span", { class: "score-face", "aria-hidden": "true" }, make("b", {}, String(score)), make("span", {}, word)));
+      make("input", { type: "radio", name: "score", value: score, onchange: choose, "aria-label": name }),
+      make("span", { class: "score-face", "aria-hidden": "true" }, make("b", {}, String(score)), low ? null : make("span", {}, word)));
   });
+  const ends = low && make("p", { class: "score-ends", "aria-hidden": "true" }, make("span", {}, texts.say(low)), make("span", {}, texts.say(high)));
   send.hidden = true;
   const form = make("form", { class: "form rating", novalidate: true },
     make("fieldset", { class: "scores", role: "radiogroup", "aria-labelledby": "rate-title" },
-      make("legend", { id: "rate-title", class: "form-title" }, question || texts.say("rateTitle")),
-      make("div", { class: "score-row" }, scores)),
+      make("legend", { id: "rate-title", class: "form-title" }, survey.question || texts.say("rateTitle")),
+      make("div", { class: `score-row ${survey.kind}` }, scores), ends),
     more, problem,
     make("div", { class: "buttons" },
       make("button", { class: "quiet", type: "button", onclick: skip }, texts.say("skipRating")), send));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const score = Number(form.elements.score.value);
-    if (!score) return;
+    const { value } = form.elements.score;
+    if (value === "") return;
+    const score = Number(value);
     await submit(send, problem, () => texts.say("ratingFailed"), () => rate(score, comment.value.trim()));
   });
   return form;
@@ -70,6 +79,27 @@ export function leaveForm(texts, { leave, later, draft }) {
     if (!text.value.trim()) return refuse(text, texts.say("leaveEmpty"));
     if (!email.validity.valid) return refuse(email, texts.say("leaveEmailWrong"));
     await submit(send, problem, (code) => texts.say(code === "invalid" ? "leaveEmailWrong" : "leaveFailed"), () => leave(text.value.trim(), email.value.trim()));
+  });
+  return form;
+}
+
+/** Asks before the conversation is deleted. `erase()` resolves when it is; `cancel()`. The safe button has the focus. */
+export function eraseForm(texts, { erase, cancel }) {
+  const problem = make("p", { class: "problem", role: "alert" });
+  const confirm = make("button", { class: "primary danger", type: "submit" }, texts.say("eraseYes"));
+  const form = make("form", { class: "form", role: "alertdialog", "aria-labelledby": "erase-title", "aria-describedby": "erase-hint" },
+    make("h3", { id: "erase-title", class: "form-title" }, texts.say("eraseChat")),
+    make("p", { id: "erase-hint", class: "hint" }, texts.say("eraseHint")),
+    problem,
+    make("div", { class: "buttons" }, make("button", { class: "quiet", type: "button", autofocus: true, onclick: cancel }, texts.say("cancel")), confirm));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    await submit(confirm, problem, () => texts.say("notDone"), erase);
+  });
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.stopPropagation();
+    cancel();
   });
   return form;
 }

@@ -12,8 +12,10 @@
 import { accentProperties } from "./accent.js";
 import { Conversation } from "./conversation.js";
 import { Memory } from "./memory.js";
+import { Sound } from "./sound.js";
 import { panelSheet, partsSheet } from "./panel-style.js";
 import { baseSheet } from "./style.js";
+import { Tabs, customerOf } from "./tabs.js";
 import { Texts } from "./texts.js";
 import { View } from "./view.js";
 
@@ -26,6 +28,8 @@ const root = document.body;
 let memory = null;
 let conversation = null;
 let view = null;
+let sound = null;
+let tabs = null;
 let opened = false;
 let due = null;
 let told = ""; // the last state that the page heard of
@@ -55,7 +59,7 @@ function hear(message) {
       page = text(message.page);
       return dress(message);
     case "identify":
-      return message.token ? conversation.identify(String(message.token)) : conversation.signOut();
+      return message.token ? conversation.identify(String(message.token)) : signOut();
     case "due":
       due = invitationOf(message.invitation);
       return undefined;
@@ -66,12 +70,39 @@ function hear(message) {
   }
 }
 
-const newMemory = () => new Memory(site, { begun: () => tell({ type: "begun" }), cleared: () => tell({ type: "forgotten" }) });
+const newMemory = () => new Memory(site, {
+  begun: () => {
+    tell({ type: "begun" });
+    tabs?.begun();
+  },
+  cleared: () => tell({ type: "forgotten" }),
+});
 
-// Nothing is asked of the server for a conversation that the page remembers and this document does not.
-function start() {
-  if (!started) conversation.start();
+// Nothing is asked of the server for a conversation that the page remembers and this document does not. Before it
+// begins another one, the tabs beside it are asked.
+async function start() {
+  if (started) return;
   started = true;
+  if (!memory.begun) await tabs.ask();
+  conversation.start();
+}
+
+function signOut() {
+  tabs.left(memory.get("conversation"));
+  conversation.signOut();
+}
+
+// What other tabs of this browser tell, and are told.
+function keepInStep() {
+  const where = () => ({ token: memory.get("token"), conversation: memory.get("conversation"), begun: memory.begun, customer: customerOf(conversation.identity) });
+  tabs = new Tabs(site, where);
+  const join = ({ detail }) => started && conversation.join(detail.token, detail.conversation);
+  tabs.addEventListener("found", join);
+  tabs.addEventListener("moved", join);
+  tabs.addEventListener("read", ({ detail }) => conversation.readUpTo(detail.seq));
+  tabs.addEventListener("left", () => conversation.signOut());
+  conversation.addEventListener("read", ({ detail }) => tabs.read(detail.seq));
+  conversation.addEventListener("moved", ({ detail }) => tabs.moved(detail.before));
 }
 
 async function begin({ kept, locale, accent, phone, identity, invitation, page: where }) {
@@ -98,7 +129,12 @@ async function begin({ kept, locale, accent, phone, identity, invitation, page: 
     },
   });
   conversation.addEventListener("change", changed);
-  conversation.addEventListener("message", ({ detail }) => tell({ type: "message", role: detail.role, seq: detail.seq }));
+  sound = new Sound(memory);
+  keepInStep();
+  conversation.addEventListener("message", ({ detail }) => {
+    tell({ type: "message", role: detail.role, seq: detail.seq });
+    if (!opened || document.visibilityState !== "visible") sound.play();
+  });
   conversation.addEventListener("owner", ({ detail }) => {
     if (detail.state === "queued" || detail.state === "assigned") tell({ type: "handoff", state: detail.state });
   });
@@ -124,7 +160,7 @@ async function dress({ locale, accent, phone }) {
   if (look.locale !== wanted) return; // another one was asked for meanwhile
   view?.node.remove();
   view?.end();
-  view = new View({ conversation, texts, memory, close: framed ? () => tell({ type: "close" }) : null });
+  view = new View({ conversation, texts, memory, sound, close: framed ? () => tell({ type: "close" }) : null });
   words = texts;
   document.documentElement.lang = texts.locale;
   document.title = texts.say("chat");

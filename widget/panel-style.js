@@ -43,6 +43,41 @@ body { background: var(--canvas); }
 .who { font-size: 13px; line-height: 1.4; color: var(--ink-soft); overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .icon-button { flex: none; width: 40px; height: 40px; border-radius: 10px; display: grid; place-items: center; color: var(--ink-soft); }
 .icon-button:hover { background: var(--canvas); color: var(--ink); }
+.menu-place { position: relative; flex: none; margin-inline-end: -8px; }
+.menu {
+  position: absolute;
+  z-index: 2;
+  inset-block-start: 100%;
+  inset-inline-end: 0;
+  width: max-content;
+  max-width: min(290px, 80vw);
+  max-height: calc(100vh - 84px);
+  overflow-y: auto;
+  margin-block-start: 4px;
+  padding: 6px;
+  border: 1px solid var(--line-strong);
+  border-radius: 14px;
+  background: var(--surface);
+  box-shadow: 0 10px 30px rgb(0 0 0 / .22);
+}
+.menu-item {
+  display: flex;
+  align-items: center;
+  gap: 8px;
+  width: 100%;
+  min-height: 40px;
+  padding: 8px 14px 8px 8px;
+  padding-inline: 8px 14px;
+  border-radius: 9px;
+  font-size: 14px;
+  line-height: 1.35;
+  text-align: start;
+}
+.menu-item:hover, .menu-item:focus { background: var(--tint); }
+.menu-item:focus-visible { outline-offset: -2px; }
+.menu-mark { flex: none; width: 16px; height: 16px; color: var(--accent-ink); }
+.news { flex: none; padding: 8px 16px; font-size: 13px; line-height: 1.4; background: var(--tint); border-block-end: 1px solid var(--line); }
+.news:empty { padding: 0; border: 0; }
 
 .strip {
   display: flex;
@@ -186,6 +221,7 @@ body { background: var(--canvas); }
   .foot { max-height: none; overflow: visible; }
 }
 @media (forced-colors: active) {
+  .menu-item:focus { background: Highlight; color: HighlightText; }
   .human, .jump, .send, .avatar { border: 1px solid ButtonText; }
   .strip[data-owner="queued"] .strip-text::before { background: CanvasText; forced-color-adjust: none; }
 }
@@ -290,11 +326,17 @@ legend.form-title { margin-block-end: 10px; }
 .buttons { display: flex; justify-content: flex-end; flex-wrap: wrap; gap: 8px; }
 .primary { min-height: 40px; padding: 8px 18px; border-radius: 20px; font-weight: 650; color: var(--on-accent); background: var(--accent); }
 .primary[aria-disabled="true"] { opacity: .6; cursor: progress; }
-.primary.wide { width: 100%; }
+.wide { width: 100%; }
+.primary.danger { color: var(--surface); background: var(--danger); }
 .quiet { min-height: 40px; padding: 8px 14px; border-radius: 20px; font-weight: 600; color: var(--ink-soft); }
 .quiet:hover { color: var(--ink); background: var(--canvas); }
 
 .score-row { display: grid; grid-template-columns: repeat(5, 1fr); gap: 6px; }
+.score-row.ces { grid-template-columns: repeat(7, 1fr); }
+.score-row.nps { grid-template-columns: repeat(auto-fit, minmax(40px, 1fr)); }
+.score-row:not(.csat) .score-face { min-height: 44px; justify-content: center; }
+.score-ends { display: flex; justify-content: space-between; gap: 16px; margin-block-start: 6px; font-size: 12px; line-height: 1.35; color: var(--ink-soft); }
+.score-ends span:last-child { text-align: end; }
 .score { position: relative; display: block; cursor: pointer; }
 .score input { position: absolute; inset: 0; width: 100%; height: 100%; opacity: 0; cursor: pointer; appearance: none; }
 .score-face { height: 100%; display: flex; flex-direction: column; align-items: center; gap: 1px; min-height: 58px; padding: 8px 2px 7px; border: 1px solid var(--line-strong); border-radius: 12px; text-align: center; background: var(--surface); }

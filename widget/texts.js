@@ -22,6 +22,7 @@ export class Texts {
   #day;
   #soon;
   #far;
+  #date;
 
   /** The texts of `locale`, in English if its file cannot be fetched. */
   static async load(locale) {
@@ -48,6 +49,7 @@ export class Texts {
     this.#time = new Intl.DateTimeFormat(clock, { hour: "numeric", minute: "2-digit" });
     this.#soon = new Intl.DateTimeFormat(clock, { weekday: "short", hour: "numeric", minute: "2-digit" });
     this.#far = new Intl.DateTimeFormat(clock, { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit" });
+    this.#date = new Intl.DateTimeFormat(clock, { dateStyle: "long" });
     this.#day = new Intl.DateTimeFormat(this.locale, { weekday: "long", day: "numeric", month: "long" });
   }
 
@@ -92,6 +94,11 @@ export class Texts {
   moment(at, now = Date.now()) {
     if (new Date(now).toDateString() === new Date(at).toDateString()) return this.time(at);
     return (at - now < SOON ? this.#soon : this.#far).format(at);
+  }
+
+  /** A date, written out. */
+  date(at) {
+    return this.#date.format(at);
   }
 
   day(at) {

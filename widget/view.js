@@ -5,7 +5,9 @@
 import { Composer } from "./composer.js";
 import { icon, make } from "./dom.js";
 import { Entries, repeats } from "./entries.js";
-import { leaveForm, ratingForm } from "./forms.js";
+import { eraseForm, leaveForm, ratingForm } from "./forms.js";
+import { download, keptAbout, transcript } from "./keepsakes.js";
+import { Menu } from "./menu.js";
 
 const NEAR_END = 48; // px from the end that still count as reading the newest
 
@@ -19,15 +21,19 @@ export class View {
   #foot = "";
   #leaveLater = false;
   #leaving = false; // the form was asked for
+  #erasing = false; // so was this one
+  #menu;
+  #sound;
   #following = true;
   #lastKey = null;
   #queued = false;
   #observer;
   #ended = new AbortController();
 
-  /** @param {{ conversation: object, texts: object, memory: object, close: (() => void) | null }} options; without `close` there is no button for it */
-  constructor({ conversation, texts, memory, close }) {
+  /** @param {{ conversation: object, texts: object, memory: object, sound: object, close: (() => void) | null }} options; without `close` there is no button for it */
+  constructor({ conversation, texts, memory, sound, close }) {
     this.#conversation = conversation;
+    this.#sound = sound;
     this.#texts = texts;
     this.#memory = memory;
     this.#composer = new Composer(texts, memory.get("draft") ?? "", {
@@ -43,7 +49,7 @@ export class View {
     });
     const { signal } = this.#ended;
     conversation.addEventListener("change", () => this.#schedule(), { signal });
-    conversation.addEventListener("left", () => this.#forget(), { signal });
+    conversation.addEventListener("left", ({ detail }) => this.#forget(detail?.erased), { signal });
     conversation.addEventListener("unsent", ({ detail }) => this.#composer.restore(detail.text), { signal });
     // The log grows by messages and shrinks by the screen keyboard: stay with the newest.
     this.#observer = new ResizeObserver(() => this.#following && this.#toEnd());
@@ -90,11 +96,15 @@ export class View {
     }, parts.list, parts.typing);
     parts.jump = make("button", { type: "button", class: "jump", hidden: true, onclick: () => this.#follow() }, icon("down", 16), say("newMessages"));
     parts.foot = make("div", { class: "foot", tabindex: -1 });
+    // The screen reader hears what became of something that is done from the menu.
+    parts.news = make("p", { class: "news", role: "status" });
+    this.#menu = new Menu(say("menu"), () => this.#menuEntries(), this.#ended.signal);
     return make("section", { class: "panel", role: "dialog", tabindex: -1, "aria-labelledby": "title", dir: this.#texts.direction, lang: this.#texts.locale, onscroll: () => this.#scrolled() },
       make("div", { class: "header" }, parts.avatar,
         make("div", { class: "heading", id: "title" }, parts.title, parts.who),
+        this.#menu.node,
         close && make("button", { type: "button", class: "icon-button", "aria-label": say("closeChat"), title: say("closeChat"), onclick: close }, icon("close", 20))),
-      parts.strip, parts.banner,
+      parts.strip, parts.banner, parts.news,
       make("div", { class: "middle" }, parts.log, parts.jump),
       parts.foot);
   }
@@ -154,8 +164,52 @@ export class View {
     (field ?? this.#parts.log).focus({ preventScroll: true });
   }
 
+  // What applies now. A conversation that holds nothing has nothing to end, to keep or to delete.
+  #menuEntries() {
+    const conversation = this.#conversation;
+    const say = (name) => this.#texts.say(name);
+    const said = conversation.entries.some((entry) => entry.role === "customer");
+    return [
+      { text: say("sound"), checked: this.#sound.on, run: () => this.#sound.switch(!this.#sound.on) },
+      { text: say("readMood"), checked: conversation.analysis, run: () => this.#try(() => conversation.allowAnalysis(!conversation.analysis)) },
+      said && { text: say("saveChat"), run: () => this.#saveChat() },
+      { text: say("saveData"), run: () => this.#try(() => this.#saveData()) },
+      said && conversation.owner !== "closed" && { text: say("endChat"), run: () => this.#try(() => conversation.end()) },
+      said && conversation.erasable && { text: say("eraseChat"), run: () => this.#openErase() },
+    ].filter(Boolean);
+  }
+
+  async #try(action) {
+    this.#tell("");
+    try {
+      await action();
+    } catch {
+      this.#tell("notDone");
+    }
+  }
+
+  #tell(name) {
+    this.#parts.news.textContent = name && this.#texts.say(name);
+  }
+
+  #saveChat() {
+    const day = new Date().toLocaleDateString("sv"); // year, month and day, in the customer's own time zone
+    download(`chat-${day}.txt`, "text/plain;charset=utf-8", transcript(this.#conversation, this.#texts));
+  }
+
+  async #saveData() {
+    download("my-data.json", "application/json", await keptAbout(this.#conversation.token));
+  }
+
+  #openErase() {
+    this.#erasing = true;
+    this.#update();
+    this.#parts.foot.querySelector("[autofocus]")?.focus();
+  }
+
   #drawHeader() {
     const { owner, welcomed, business, botName, agent } = this.#conversation;
+    this.#menu.node.hidden = !welcomed;
     const texts = this.#texts;
     const face = owner === "assigned" || owner === "queued" ? "person" : owner === "closed" ? "check" : "spark";
     if (this.#parts.avatar.dataset.face !== face) {
@@ -198,10 +252,10 @@ export class View {
   }
 
   #drawBanner() {
-    const { status, welcomed, refused } = this.#conversation;
+    const { status, welcomed, refused, unknown } = this.#conversation;
     const { banner, bannerText, tryNow } = this.#parts;
     let text = "";
-    if (refused) text = "refused";
+    if (refused) text = unknown ? "signIn" : "refused";
     else if (status === "offline") text = !navigator.onLine ? "offline" : welcomed ? "reconnecting" : "unreachable";
     else if (status === "connecting" && !banner.hidden) text = bannerText.dataset.text;
     banner.hidden = text === "";
@@ -241,9 +295,10 @@ export class View {
   }
 
   #wantedFoot() {
-    const { owner, open, rated, welcomed, replaying } = this.#conversation;
+    const { owner, open, survey, answered, welcomed, replaying } = this.#conversation;
     if (!welcomed || replaying) return this.#foot || "composer";
-    if (owner === "closed") return rated === null && !this.#skipped() ? "rating" : "closed";
+    if (this.#erasing) return "erase";
+    if (owner === "closed") return survey && !answered && !this.#skipped() ? "rating" : "closed";
     const offered = this.#leaving || (!open && !this.#leaveLater);
     if (owner === "queued" && offered && !this.#left()) return "leave";
     return "composer";
@@ -255,11 +310,20 @@ export class View {
     switch (name) {
       case "rating":
         return [ratingForm(texts, {
-          question: conversation.rateText,
+          survey: conversation.survey,
           rate: (score, comment) => conversation.rate(score, comment),
           skip: () => {
             this.#memory.set("skipped", this.#memory.get("conversation"));
             this.#update();
+          },
+        })];
+      case "erase":
+        return [eraseForm(texts, {
+          erase: () => conversation.erase(),
+          cancel: () => {
+            this.#erasing = false;
+            this.#update();
+            this.#menu.focus();
           },
         })];
       case "leave":
@@ -273,10 +337,11 @@ export class View {
           },
         })];
       case "closed": {
-        const { rated } = conversation;
-        const thanks = rated === null ? null : texts.say("rated", { score: rated, word: texts.score(rated) });
+        const { rated, answered } = conversation;
+        const thanks = rated === null ? answered && texts.say("thanksFeedback") : texts.say("rated", { score: rated, word: texts.score(rated) });
         return [make("div", { class: "form ended" },
           thanks && make("p", { class: "hint", role: "status" }, thanks),
+          make("button", { type: "button", class: "quiet wide", onclick: () => this.#try(() => conversation.reopen()) }, texts.say("reopenChat")),
           make("button", { type: "button", class: "primary wide", onclick: () => this.#startAnew() }, texts.say("newConversation")))];
       }
       default:
@@ -286,13 +351,15 @@ export class View {
 
   #say(text) {
     this.#following = true;
+    this.#tell("");
     this.#conversation.say(text);
   }
 
   #startAnew() {
-    this.#leaveLater = this.#leaving = false;
+    this.#leaveLater = this.#leaving = this.#erasing = false;
     this.#following = true;
     this.#foot = "";
+    this.#tell("");
     this.#conversation.startAnew();
     this.node.focus();
   }
@@ -310,11 +377,14 @@ export class View {
   }
 
   // The forms are made anew: they hold what was typed.
-  #forget() {
+  #forget(erased) {
+    const held = this.#focused();
     this.#clearDraft();
-    this.#leaveLater = this.#leaving = false;
+    this.#leaveLater = this.#leaving = this.#erasing = false;
     this.#foot = "";
     this.#update();
+    this.#tell(erased ? "erased" : "");
+    if (held) this.node.focus();
   }
 
   #left() {

@@ -130,6 +130,25 @@ describe("axe-core finds nothing", () => {
       await part(".form .primary").click();
       await part(".ended").waitFor();
       await check("rated");
+      const menu = part(".menu-place > button");
+      await menu.click();
+      await check("the menu");
+      await part(".menu").press("Escape");
+      await part(".ended .quiet").click();
+      await until(() => part("textarea").isEnabled(), "the conversation goes on");
+      await menu.click();
+      await part(".menu-item").last().click();
+      await part('[role="alertdialog"]').waitFor();
+      await check("asked before it is deleted");
+      await part(".danger").click();
+      await part(".news:not(:empty)").waitFor();
+      await until(() => part("textarea").isEnabled(), "another conversation");
+      await check("deleted");
+      await say("Do you sell gift cards?");
+      await menu.click();
+      await part(".menu-item").nth(-2).click();
+      await part(".score-row.ces").waitFor();
+      await check("asked how easy it was");
       // Chromium tells of the refused handshakes.
       assert.deepEqual(seen.problems.filter((problem) => !problem.includes("/v1/chat' failed")), []);
       await seen.context.close();

@@ -204,7 +204,8 @@ describe("the chat", () => {
   test("a request for a person, a message that was left, a rating and a thumb survive a reload", async () => {
     const first = chat();
     first.conversation.start();
-    const before = greet({ token: "t" });
+    const before = greet({ token: "t", seq: 1, state: "closed" });
+    before.tell({ type: "event", seq: 1, at: 1, kind: "state", from: { role: "system" }, state: "closed", survey: { kind: "ces", question: "" } });
     before.end();
     first.conversation.askForPerson();
     const lost = () => {}; // the page is gone

@@ -19,6 +19,7 @@ const COMMENT = "A person who knew something";
 
 // Where Tab goes on the page of the shop, after the launcher, and on the chat's way into it.
 const PAGE = ['link "The first link"', 'textbox "Search"'];
+const MENU = 'button "Chat menu"';
 const CLOSE = 'button "Close chat"';
 const LOG = 'log "Conversation"';
 const FIELD = 'textbox "Write a message"';
@@ -52,7 +53,7 @@ function panel({ who, strip = [], log, foot }) {
   const said = log.flatMap((line, at) => (line !== "<sent>" ? [line] : at === newest ? ["- text: Sent"] : []));
   return [
     `- dialog "Juniper & Thread ${who}":`,
-    ...indent(2, ['- heading "Juniper & Thread" [level=2]', `- paragraph: ${who}`, `- ${CLOSE}`, ...strip, '- log "Conversation":']),
+    ...indent(2, ['- heading "Juniper & Thread" [level=2]', `- paragraph: ${who}`, `- ${MENU}`, `- ${CLOSE}`, ...strip, "- status", '- log "Conversation":']),
     ...indent(4, said),
     ...indent(2, foot),
   ].join("\n");
@@ -120,7 +121,7 @@ describe("by keys alone, from the page to a rating and back", () => {
     assertSnapshot(await chat.panel.ariaSnapshot(), panel({ log, ...snapshot }), name);
     assert.equal((await keys.lost()) - excused, 0, `${name}: nothing had the focus for a moment`);
     const before = await keys.lost();
-    assert.deepEqual(turned(await keys.round(), CLOSE), [CLOSE, ...stops, CLOSE, ...PAGE], `${name}: where Tab goes`);
+    assert.deepEqual(turned(await keys.round(), MENU), [MENU, CLOSE, ...stops, CLOSE, ...PAGE], `${name}: where Tab goes`);
     excused += (await keys.lost()) - before;
   }
 
@@ -258,8 +259,8 @@ describe("by keys alone, from the page to a rating and back", () => {
     await chat.panel.getByRole("status").filter({ hasText: "You rated this conversation 4 of 5: Good." }).waitFor();
     await stage("rated", {
       focus: "",
-      snapshot: { ...CLOSED, foot: ['- status: "Thank you. You rated this conversation 4 of 5: Good."', '- button "Start a new conversation"'] },
-      stops: [LOG, 'button "Start a new conversation"'],
+      snapshot: { ...CLOSED, foot: ['- status: "Thank you. You rated this conversation 4 of 5: Good."', '- button "Continue this chat"', '- button "Start a new conversation"'] },
+      stops: [LOG, 'button "Continue this chat"', 'button "Start a new conversation"'],
     });
     await staff.page.getByText(COMMENT).waitFor();
   });

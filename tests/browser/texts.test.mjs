@@ -71,7 +71,7 @@ for (const language of LANGUAGES) {
     }
     const said = await Texts.load(language);
     assert.equal(said.locale, language);
-    const values = { business: "B", agent: "A", low: 2, high: 5, position: 3, score: 4, word: "W", when: "N", name: "N", email: "E" };
+    const values = { business: "B", agent: "A", most: 7, low: 2, high: 5, position: 3, score: 4, word: "W", when: "N", name: "N", email: "E" };
     for (const name of Object.keys(en).filter((name) => name !== "scores")) {
       for (const count of [0, 1, 2, 5, 11, 21]) {
         const { low, high, ...others } = values;
