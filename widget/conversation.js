@@ -215,7 +215,9 @@ export class Conversation extends EventTarget {
     this.#memory.set("token", token);
     this.#memory.set("conversation", conversation);
     this.#memory.begin();
-    this.#connection.restart();
+    // A restart would wait where the connection has only begun.
+    this.#connection.suspend();
+    this.#connection.open();
     this.#giveBack(unsent);
     this.#changed();
   }

@@ -78,13 +78,13 @@ const newMemory = () => new Memory(site, {
   cleared: () => tell({ type: "forgotten" }),
 });
 
-// Nothing is asked of the server for a conversation that the page remembers and this document does not. Before it
-// begins another one, the tabs beside it are asked.
-async function start() {
+// Nothing is asked of the server for a conversation that the page remembers and this document does not. Another tab's
+// is taken up as soon as that tells of it, which is mostly before the server has answered.
+function start() {
   if (started) return;
   started = true;
-  if (!memory.begun) await tabs.ask();
   conversation.start();
+  if (!memory.begun) tabs.ask();
 }
 
 function signOut() {

@@ -35,18 +35,19 @@ export const launcherClass = (home, words) => class extends HTMLElement {
     const { root, widget, button, notice } = this.parts;
     root.adoptedStyleSheets[0] = launcherSheet;
     widget.className = "widget";
+    widget.style.opacity = 0; // until it has its colours
     button.className = "launcher";
     button.type = "button";
     button.onclick = () => (this.opened ? this.close() : this.open());
     const svg = document.createElementNS(SVG, "svg");
     const path = document.createElementNS(SVG, "path");
     svg.setAttribute("viewBox", "0 0 24 24");
-    svg.setAttribute("aria-hidden", "true");
+    svg.ariaHidden = true;
     path.setAttribute("d", "M20 11.5a7.5 7.5 0 0 1-11 6.6L4 19.5l1.5-4.4A7.5 7.5 0 1 1 20 11.5ZM9 10.5h7M9 13.5h4.5");
     svg.append(path);
     button.append(svg);
     notice.className = "notice";
-    notice.setAttribute("role", "alert");
+    notice.role = "alert";
     notice.hidden = true;
     widget.append(button, notice);
     root.append(widget);
@@ -54,7 +55,7 @@ export const launcherClass = (home, words) => class extends HTMLElement {
 
   /** Is the chat shown? */
   get opened() {
-    return Boolean(this.stage?.opened);
+    return !!this.stage?.opened;
   }
 
   /** Where the server is. */
@@ -169,8 +170,12 @@ export const launcherClass = (home, words) => class extends HTMLElement {
     const { button, widget } = this.parts;
     widget.dir = /^(ar|he|iw)\b/.test(this.locale) ? "rtl" : "ltr";
     if (!this.stage) button.ariaLabel = button.title = this.#words[0];
-    const properties = this.accent ? groundProperties(this.accent, widget) : {};
-    for (const name in properties) widget.style.setProperty(name, properties[name]);
+    // Colours are asked for once the page was drawn: before, that would have it laid out one more time.
+    requestAnimationFrame(() => setTimeout(() => {
+      const properties = groundProperties(this.accent, widget);
+      for (const name in properties) widget.style.setProperty(name, properties[name]);
+      widget.style.opacity = 1;
+    }));
   }
 };
 

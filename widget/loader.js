@@ -65,7 +65,7 @@ function watch() {
     for (let index = 0; index < news.length; index += 1) pages[`${act}EventListener`](news[index], look);
   };
   function look() {
-    let due = false;
+    let due;
     for (let index = 0; index < triggers.list.length; index += 1) due ||= fits(triggers.list[index]);
     if (!due) return;
     each("remove");
@@ -94,8 +94,7 @@ function start() {
     // Beside the body: a page that replaces its body, as single-page ones do, keeps the chat.
     document.documentElement.append(chat);
   }
-  const identity = given.identity || before.identity;
-  if (identity) chat.identify(identity);
+  chat.identify(given.identity || before.identity);
   if (!("noTriggers" in given)) watch();
   const waiting = before.q || [];
   window.candor = api;

@@ -5,8 +5,6 @@
 // It knows: a channel that only documents of this origin on the same site hear, and who may hear a token on it.
 // It must not know: frames, or what is drawn.
 
-const ANSWERED_WITHIN = 150; // milliseconds; another tab of a busy browser may come too late, and then nothing is lost
-
 /**
  * Events: `found` (detail = { token, conversation }: where another tab is, while this one is nowhere), `read`
  * (detail = { seq }), `left`, `moved` (detail = { token, conversation }), all of the conversation that this tab is in.
@@ -24,14 +22,9 @@ export class Tabs extends EventTarget {
     this.#channel.onmessage = ({ data }) => this.#hear(data ?? {});
   }
 
-  /** Asks the other tabs where they are; resolves after the first answer, or when there is none. */
-  async ask() {
-    if (!this.#channel) return;
-    await new Promise((resolve) => {
-      this.addEventListener("found", resolve, { once: true });
-      setTimeout(resolve, ANSWERED_WITHIN);
-      this.#tell("who");
-    });
+  /** Asks the other tabs where they are. */
+  ask() {
+    this.#tell("who");
   }
 
   /** This tab's customer has said something for the first time. */
