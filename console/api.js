@@ -80,4 +80,5 @@ export const figures = (days, signal) => call("GET", `/v1/figures${query({ days 
 export const invitations = (days, signal) => call("GET", `/v1/invitations${query({ days })}`, undefined, signal);
 export const reasons = async (signal) => (await call("GET", "/v1/reasons", undefined, signal)).reasons;
 export const about = (signal) => call("GET", "/v1/about", undefined, signal);
+export const seenOf = (origin, signal) => call("GET", `/v1/install${query({ origin })}`, undefined, signal);
 export const removeDemo = () => call("DELETE", "/v1/demo");

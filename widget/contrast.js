@@ -40,7 +40,8 @@ export function shift(from, towards, against, enough) {
   return css(towards);
 }
 
-function contrast(one, other) {
+/** Contrast of two colours by WCAG 2.2: 1 to 21. */
+export function contrast(one, other) {
   const a = luminance(one);
   const b = luminance(other);
   return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);

@@ -225,7 +225,6 @@ pub(super) async fn reasons(_user: AgentUser, State(app): State<Shared>) -> Json
 pub(super) async fn about(_user: AgentUser, State(app): State<Shared>) -> ApiResult<Json<Value>> {
     let (model, prompts) = (app.bot().nlu.status(), app.prompts());
     let samples = app.store.count_samples().await?;
-    let snippet = format!("<script src=\"{}/widget.js\" data-site=\"default\" async></script>", app.origin);
     Ok(Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "model": { "source": model.source, "state": model.stage, "version": model.version, "reason": model.reason },
@@ -234,7 +233,7 @@ pub(super) async fn about(_user: AgentUser, State(app): State<Shared>) -> ApiRes
         "frustration_threshold": prompts.policy().frustration.turn,
         "demo": samples > 0,
         "demo_conversations": samples,
-        "embed_snippet": snippet,
+        "demo_shop": !app.config.no_demo,
         "origin": app.origin,
     })))
 }
