@@ -25,7 +25,8 @@ export function originOf(typed) {
   const address = typed.trim();
   try {
     const { origin, protocol, hostname } = new URL(/^[a-z]+:\/\//i.test(address) ? address : `https://${address}`);
-    return /^https?:$/.test(protocol) && hostname ? origin : null;
+    // Some browsers take a sentence for a host, its spaces written as signs.
+    return /^https?:$/.test(protocol) && /^[^%]+$/.test(hostname) ? origin : null;
   } catch {
     return null;
   }

@@ -86,22 +86,19 @@ export function leaveForm(texts, { leave, later, draft }) {
 /** Asks before the conversation is deleted. `erase()` resolves when it is; `cancel()`. The safe button has the focus. */
 export function eraseForm(texts, { erase, cancel }) {
   const problem = make("p", { class: "problem", role: "alert" });
-  const confirm = make("button", { class: "primary danger", type: "submit" }, texts.say("eraseYes"));
-  const form = make("form", { class: "form", role: "alertdialog", "aria-labelledby": "erase-title", "aria-describedby": "erase-hint" },
+  const confirm = make("button", { class: "primary danger", type: "button" }, texts.say("eraseYes"));
+  confirm.addEventListener("click", () => submit(confirm, problem, () => texts.say("notDone"), erase));
+  const question = make("div", { class: "form", role: "alertdialog", "aria-labelledby": "erase-title", "aria-describedby": "erase-hint" },
     make("h3", { id: "erase-title", class: "form-title" }, texts.say("eraseChat")),
     make("p", { id: "erase-hint", class: "hint" }, texts.say("eraseHint")),
     problem,
     make("div", { class: "buttons" }, make("button", { class: "quiet", type: "button", autofocus: true, onclick: cancel }, texts.say("cancel")), confirm));
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    await submit(confirm, problem, () => texts.say("notDone"), erase);
-  });
-  form.addEventListener("keydown", (event) => {
+  question.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     event.stopPropagation();
     cancel();
   });
-  return form;
+  return question;
 }
 
 // Off while it is stored; on again, with the reason, when that failed.

@@ -139,7 +139,7 @@ describe("from the launcher to the rating, by keyboard", () => {
 
       await desk.does("close", conversation);
       await chat.shows("the question for the rating", (now) => now.foot === "rating");
-      await chat.reach(words.scoreName.replace("{score}", 1).replace("{word}", words.scores[0]));
+      await chat.reach(words.scoreName.replace("{score}", 1).replace("{most}", 5).replace("{word}", words.scores[0]));
       for (let score = 1; score < 4; score += 1) await page.keyboard.press("ArrowDown");
       await keep("6-rating");
       await chat.reach(words.sendRating);

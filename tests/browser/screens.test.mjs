@@ -115,7 +115,7 @@ describe("pictures", () => {
       await page.getByText("morgan@juniperandthread.example").waitFor();
       await keep("people");
       await page.goto(`${server.origin}/desk/#/install`);
-      await page.getByRole("button", { name: "Copy" }).waitFor();
+      await page.getByRole("button", { name: "Copy" }).first().waitFor();
       await keep("install");
       assertClean(visit);
       await visit.context.close();

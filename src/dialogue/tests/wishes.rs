@@ -77,7 +77,7 @@ fn an_unsure_wish_does_not_hold_back_a_person_who_is_needed_anyway() {
         let mut talk = Talk { memory: insulted_twice.clone(), ..Talk::new() };
         let decision = talk.say("stupid bot", &wishing(person, 0.0, nothing()));
         assert_eq!(decision.action, ActionKind::Handoff, "{person}");
-        assert_eq!(decision.trace["decided"]["by"].as_str(), Some(by), "{person}");
+        assert_eq!(decision.trace["by"].as_str(), Some(by), "{person}");
     }
 }
 
