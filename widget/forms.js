@@ -83,7 +83,7 @@ export function leaveForm(texts, { leave, later, draft }) {
   return form;
 }
 
-/** Asks before the conversation is deleted. `erase()` resolves when it is; `cancel()`. The safe button has the focus. */
+/** Asks before the conversation is deleted. `erase()` resolves when it is; `cancel()`. The first button is the safe one. */
 export function eraseForm(texts, { erase, cancel }) {
   const problem = make("p", { class: "problem", role: "alert" });
   const confirm = make("button", { class: "primary danger", type: "button" }, texts.say("eraseYes"));
@@ -92,7 +92,7 @@ export function eraseForm(texts, { erase, cancel }) {
     make("h3", { id: "erase-title", class: "form-title" }, texts.say("eraseChat")),
     make("p", { id: "erase-hint", class: "hint" }, texts.say("eraseHint")),
     problem,
-    make("div", { class: "buttons" }, make("button", { class: "quiet", type: "button", autofocus: true, onclick: cancel }, texts.say("cancel")), confirm));
+    make("div", { class: "buttons" }, make("button", { class: "quiet", type: "button", onclick: cancel }, texts.say("cancel")), confirm));
   question.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     event.stopPropagation();

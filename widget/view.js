@@ -204,7 +204,7 @@ export class View {
   #openErase() {
     this.#erasing = true;
     this.#update();
-    this.#parts.foot.querySelector("[autofocus]")?.focus();
+    this.#parts.foot.querySelector("button")?.focus();
   }
 
   #drawHeader() {
