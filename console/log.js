@@ -140,13 +140,22 @@ const isErased = (event) => ["message", "note", "left_message"].includes(event.k
 function bubble(event, { customer, follows }) {
   const role = event.from?.role ?? "system";
   const names = { customer, bot: [icon("bot"), `${event.from?.name ?? "Bot"} · bot`], agent: event.from?.name ?? "Agent", system: "candor" };
-  const body = role === "bot" ? h("div", { class: "markdown" }, markdown(event.text)) : h("div", { class: "plain-text", dir: "auto" }, plain(event.text));
+  const body = event.attachment ? fileLink(event) : role === "bot" ? h("div", { class: "markdown" }, markdown(event.text)) : h("div", { class: "plain-text", dir: "auto" }, plain(event.text));
   return h(
     "li",
     { class: `entry from-${role}${follows ? " follows" : ""}` },
     who(names[role], event.at),
     h("div", { class: "bubble" }, body, event.options?.length > 0 && choices(event.options)),
   );
+}
+
+// Re-encoded by the server, served as a download: a picture is shown here, a document is only saved.
+function fileLink({ text, attachment }) {
+  const address = `/v1/attachments/${encodeURIComponent(attachment.id)}`;
+  const size = attachment.bytes < 1e6 ? `${Math.max(1, Math.round(attachment.bytes / 1e3))} kB` : `${(attachment.bytes / 1e6).toFixed(1)} MB`;
+  return h("a", { class: "attached", href: address, download: text },
+    attachment.kind === "pdf" ? icon("note") : h("img", { src: address, alt: "", loading: "lazy" }),
+    h("span", { class: "plain-text", dir: "auto" }, text), h("span", { class: "size" }, size));
 }
 
 const who = (name, at) => h("p", { class: "who" }, h("span", { class: "who-name" }, name), " · ", time(at));

@@ -2,6 +2,7 @@
 
 use crate::bus::Bus;
 use crate::chat::accounts::Accounts;
+use crate::chat::attachments::Attachments;
 use crate::chat::decisions::Decisions;
 use crate::chat::presence::Desk;
 use crate::chat::queue::Queue;
@@ -48,6 +49,8 @@ pub struct App {
     pub accounts: Accounts,
     /// Who waits for a person, as they are told.
     pub queue: Queue,
+    /// Customers' files; none if the business takes none.
+    pub attachments: Option<Attachments>,
     /// Wakes the task that delivers the outbox.
     pub outbox_news: Notify,
     /// Order of turns within a conversation.

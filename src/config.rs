@@ -72,6 +72,10 @@ pub struct Config {
     /// Let only customers in for whom the business's server has signed; needs --identity-secret.
     #[arg(long, env = "CANDOR_REQUIRE_IDENTITY")]
     pub require_identity: bool,
+    /// Directory for pictures and PDF files that customers attach, made if it does not exist; without it they can attach none.
+    /// Servers that share a database share it too, and a backup of the database does not have it.
+    #[arg(long, env = "CANDOR_ATTACHMENTS", value_name = "DIRECTORY")]
+    pub attachments: Option<PathBuf>,
     /// Customers' open sockets at most; further ones are refused.
     #[arg(long, env = "CANDOR_SOCKETS", default_value_t = 10_000)]
     pub sockets: usize,

@@ -7,6 +7,7 @@
 //! signal on the bus only says "look again". docs/ARCHITECTURE.md walks through one turn.
 
 pub mod app;
+pub mod attachment;
 pub mod bus;
 pub mod chat;
 pub mod cli;

@@ -1,7 +1,9 @@
 //! Starting and stopping the server.
 
 use crate::app::{App, Bot, CurrentBot, Shared};
+use crate::attachment::Directory;
 use crate::bus::{self, Bus};
+use crate::chat::attachments::Attachments;
 use crate::chat::decisions::Decisions;
 use crate::chat::{accounts, lookup, outbox, presence, queue, reload, repair, sample_day, upkeep};
 use crate::clock::Clock;
@@ -15,7 +17,7 @@ use crate::store::{self, Location, Store};
 use crate::{http, prompt_files, telemetry};
 use axum::serve::ListenerExt as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -76,6 +78,14 @@ pub enum Error {
     /// Other systems cannot be asked.
     #[error(transparent)]
     Egress(#[from] NoTls),
+    /// Files could not be kept.
+    #[error("--attachments {}: {source}", path.display())]
+    Attachments {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The network failed.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -150,6 +160,7 @@ pub async fn start(config: Config, listener: &TcpListener, clock: Clock) -> Resu
         desk: Default::default(),
         accounts: Default::default(),
         queue: Default::default(),
+        attachments: open_attachments(&config)?,
         outbox_news: Notify::new(),
         turns: Default::default(),
         decisions: Decisions::start()?,
@@ -198,6 +209,13 @@ async fn take_model(app: Shared, loading: Loading, examples: Vec<IntentExamples>
         }
     };
     app.bot.replace(Bot { prompts, nlu, intents });
+}
+
+/// The directory for customers' files, if they may attach any.
+fn open_attachments(config: &Config) -> Result<Option<Attachments>, Error> {
+    let Some(path) = &config.attachments else { return Ok(None) };
+    let directory = Directory::open(path).map_err(|source| Error::Attachments { path: path.clone(), source })?;
+    Ok(Some(Attachments::new(directory)))
 }
 
 /// Joins the other servers of this database. Alone, it ends what an earlier run left.

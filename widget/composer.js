@@ -1,4 +1,4 @@
-// The field in which the customer writes, with its send button and its draft.
+// The field in which the customer writes, with its send button, its draft, and files that are attached.
 //
 // It knows: Enter, growing with the text, the character limit, keeping the draft.
 // It must not know: sockets. What is not sent stays here.
@@ -13,10 +13,12 @@ export class Composer {
   #actions;
   #field;
   #send;
+  #attach;
+  #files;
   #count;
   #typedAt = 0;
 
-  /** @param {{ send(text: string): void, type(): void, keep(draft: string): void }} actions */
+  /** @param {{ send(text: string): void, attach(files: Iterable<File>): void, type(): void, keep(draft: string): void }} actions */
   constructor(texts, draft, actions) {
     this.#texts = texts;
     this.#actions = actions;
@@ -31,12 +33,16 @@ export class Composer {
       "aria-describedby": "send-hint",
       oninput: () => this.#changed(),
       onkeydown: (event) => this.#key(event),
+      onpaste: (event) => this.#paste(event),
     });
     this.#field.value = draft;
     this.#send = make("button", { type: "submit", class: "send", "aria-label": texts.say("send"), title: texts.say("send") }, icon("send", 20));
+    // Named one by one, a telephone offers its camera and gives its photographs as JPEG.
+    this.#files = make("input", { type: "file", hidden: true, multiple: true, accept: "image/jpeg,image/png,image/webp,application/pdf", onchange: () => this.#choose() });
+    this.#attach = make("button", { type: "button", class: "attach", hidden: true, "aria-label": texts.say("attachFile"), title: texts.say("attachFile"), onclick: () => this.#files.click() }, icon("clip", 20));
     this.#count = make("p", { class: "count", "aria-live": "polite" });
     this.node = make("form", { class: "composer", onsubmit: (event) => this.#submit(event) },
-      make("div", { class: "composer-row" }, this.#field, this.#send),
+      make("div", { class: "composer-row" }, this.#attach, this.#files, this.#field, this.#send),
       this.#count,
       make("p", { id: "send-hint", class: "unseen" }, texts.say("sendHint")));
     this.#show();
@@ -57,7 +63,8 @@ export class Composer {
   }
 
   /** Nothing can be typed while `ready` is false: the disclosure comes first. */
-  update({ ready, placeholder, described }) {
+  update({ ready, placeholder, described, attaching }) {
+    this.#attach.hidden = !attaching;
     this.#field.disabled = !ready;
     this.#field.placeholder = placeholder;
     // The first message is written under the disclosure, for those who hear the page too.
@@ -69,6 +76,20 @@ export class Composer {
   fit() {
     this.#field.style.height = "auto";
     if (this.#field.scrollHeight) this.#field.style.height = `${this.#field.scrollHeight}px`;
+  }
+
+  #choose() {
+    this.#actions.attach(this.#files.files);
+    this.#files.value = ""; // the same file may be chosen again
+    this.#field.focus();
+  }
+
+  // A picture from the clipboard is a file; copied words are none.
+  #paste(event) {
+    const { files } = event.clipboardData;
+    if (this.#attach.hidden || files.length === 0) return;
+    event.preventDefault();
+    this.#actions.attach(files);
   }
 
   #changed() {

@@ -6,6 +6,7 @@
 import { Connection, newId } from "./connection.js";
 import { GAP, Log, NEXT } from "./log.js";
 import { Requests } from "./requests.js";
+import { Uploads } from "./uploads.js";
 
 const TYPING_SHOWN = 6_000; // a typing sign without news fades after this
 const GAP_GRACE = 250; // what is missing before an event may only be late
@@ -27,6 +28,7 @@ export class Conversation extends EventTarget {
   #entries = [];
   #pending = [];
   #requests;
+  #uploads = new Uploads();
   #leaving = null; // the last message that was left, until it is stored
   #fresh = false;
   #triedAnew = false;
@@ -54,6 +56,8 @@ export class Conversation extends EventTarget {
   analysis = true;
   /** May they delete the conversation? */
   erasable = false;
+  /** How many bytes a file may have that they attach; 0 if they may attach none. */
+  attachments = 0;
   /** Has the business asked that customers sign in first? */
   unknown = false;
   disclosure = null;
@@ -161,7 +165,7 @@ export class Conversation extends EventTarget {
   }
 
   get #unsent() {
-    return this.#pending.filter((entry) => entry.sending !== "sent").map((entry) => entry.text);
+    return this.#pending.filter((entry) => entry.sending !== "sent" && !entry.attachment).map((entry) => entry.text);
   }
 
   #giveBack(unsent) {
@@ -179,6 +183,7 @@ export class Conversation extends EventTarget {
 
   #dropUnsent() {
     this.#connection.cancel();
+    this.#uploads.cancel();
     this.#pending = [];
     this.#requests.drop();
     this.#leaving = null;
@@ -228,6 +233,7 @@ export class Conversation extends EventTarget {
     if (!this.#memory.reread()) return;
     // It has what was unsent here, or has sent it.
     this.#connection.cancel();
+    this.#uploads.cancel();
     this.#requests.drop({ keep: false });
     [this.#pending, this.#leaving] = [[], null];
     this.#forget();
@@ -249,10 +255,32 @@ export class Conversation extends EventTarget {
     this.#changed();
   }
 
+  /** Sends a file. It is held in memory: a reload ends what was not stored, and the log says so then. */
+  attach(file) {
+    this.#memory.begin();
+    const id = newId();
+    this.#upload({ ...unsent(id, file.name), file, attachment: { bytes: file.size } });
+    this.#keepPending();
+    this.#changed();
+  }
+
+  #upload(entry) {
+    this.#pending.push(Object.assign(entry, { sending: "sending", error: undefined }));
+    const settle = (sending, error) => {
+      Object.assign(entry, { sending, error });
+      this.#keepPending();
+      this.#changed();
+    };
+    if (entry.file.size > this.attachments) return settle("failed", "too_large");
+    const where = () => ({ conversation: this.#memory.get("conversation"), token: this.#memory.get("token") });
+    return this.#uploads.send(entry.id, entry.file, where).then(() => settle("sent"), ({ code }) => code !== "cancelled" && settle("failed", code));
+  }
+
   /** Sends a failed message again: under its id, unless the server holds another text there. */
   retry(entry) {
     this.#pending = this.#pending.filter((other) => other !== entry);
-    this.#send(entry.error === "conflict" ? newId() : entry.id, entry.text);
+    if (entry.file) this.#upload(entry);
+    else this.#send(entry.error === "conflict" ? newId() : entry.id, entry.text);
     this.#keepPending();
     this.#changed();
   }
@@ -396,6 +424,7 @@ export class Conversation extends EventTarget {
 
   #follow({ status, code }) {
     this.status = status;
+    if (status === "online") this.#uploads.wake();
     if (status === "offline") this.#setTyping(null);
     if (status === "closed" && code === 4003) this.#startOver();
     this.#changed();
@@ -500,6 +529,7 @@ export class Conversation extends EventTarget {
     this.disclosure = frame.disclosure ?? null;
     this.analysis = frame.analysis !== false;
     this.erasable = frame.erase === true;
+    this.attachments = frame.attachments ?? 0;
     this.#openNow = this.open = frame.open !== false;
     this.wait = frame.wait ?? this.wait;
     if (this.replaying) this.#stateThen = frame.state ?? null;
@@ -549,7 +579,7 @@ export class Conversation extends EventTarget {
       case "message": {
         if (from.role !== "customer") return { ...base, options: event.options ?? [], offer: event.offer === true, leave: event.leave === true, lang: event.lang ?? "", helpful: null };
         const sent = this.#pending.find((other) => other.id === event.id);
-        return { ...base, key: sent?.key ?? base.key, id: event.id, sending: "sent" };
+        return { ...base, key: sent?.key ?? base.key, id: event.id, sending: "sent", attachment: event.attachment };
       }
       case "left_message":
         return { ...base, role: "customer", email: event.email, sending: "sent" };
@@ -611,9 +641,11 @@ export class Conversation extends EventTarget {
     this.#compare(frame.seq);
   }
 
-  // What is not in the log yet survives a reload: under its id, so that it is stored once, and a failure as one.
+  // What is not in the log yet survives a reload: under its id, so that it is stored once, and a failure as one. Of a file
+  // only its name does.
   #keepPending() {
-    this.#memory.set("pending", this.#pending.map(({ id, text, error }) => ({ id, text, ...(error && { error }) })));
+    const kept = ({ id, text, error, file }) => ({ id, text, ...((file || error) && { error: file ? "lost" : error }) });
+    this.#memory.set("pending", this.#pending.map(kept));
   }
 
   // The server has more than we do. What is missing may be on its way, so it gets a moment.

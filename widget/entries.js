@@ -14,7 +14,7 @@ export class Entries {
   /**
    * @param {HTMLElement} list the log
    * @param {import("./texts.js").Texts} texts
-   * @param {{ choose(say: string): void, retry(entry: object): void, judge(entry: object, helpful: boolean): void }} actions
+   * @param {{ choose(say: string): void, retry(entry: object): void, judge(entry: object, helpful: boolean): void, save(entry: object): void }} actions
    */
   constructor(list, texts, actions) {
     this.#list = list;
@@ -179,7 +179,8 @@ export class Entries {
   #own(entry) {
     const left = entry.kind === "left_message";
     const bubble = make("div", { class: "bubble", dir: "auto" });
-    bubble.append(plain(entry.text));
+    const file = entry.attachment && this.#file(entry);
+    bubble.append(file ?? plain(entry.text));
     const state = make("span", { class: "sending" });
     const retry = make("button", { type: "button", class: "retry" }, this.#texts.say("retry"));
     const meta = make("div", { class: "meta" }, state, this.#time(entry.at));
@@ -197,16 +198,26 @@ export class Entries {
       node.classList.toggle("pending", current.sending === "sending");
       const text = this.#sendingText(current, now);
       if (state.textContent !== text) state.replaceChildren(...(failed ? [icon("warn", 14)] : []), text);
+      if (file) {
+        file.ariaDisabled = String(!current.attachment.id);
+        file.onclick = () => current.attachment.id && this.#actions.save(current);
+      }
       retry.onclick = () => this.#actions.retry(current);
-      if (failed && current.error !== "too_long" && now.owner !== "closed") meta.append(retry);
+      if (failed && !(current.error in UNSENDABLE) && now.owner !== "closed") meta.append(retry);
       else retry.remove();
     };
     return { node, update };
   }
 
+  // A press saves it. A picture is not shown: what it is, its name says.
+  #file({ text, attachment }) {
+    return make("button", { type: "button", class: "file" }, icon("clip", 18),
+      make("bdi", {}, text), make("span", { class: "size" }, this.#texts.size(attachment.bytes)));
+  }
+
   #sendingText(entry, now) {
     if (entry.sending === "failed") {
-      return this.#texts.say(entry.error === "too_long" ? "failedTooLong" : "failed");
+      return this.#texts.say(UNSENDABLE[entry.error] ?? "failed");
     }
     if (entry.sending === "sending") return this.#texts.say(now.online ? "sending" : "waitingToSend");
     return now.newestOwn?.key === entry.key ? this.#texts.say("sent") : "";
@@ -217,6 +228,9 @@ export class Entries {
     return make("time", { datetime: new Date(at).toISOString() }, this.#texts.time(at));
   }
 }
+
+// What does not get better by being sent again.
+const UNSENDABLE = { too_long: "failedTooLong", too_large: "fileTooLarge", file: "fileRefused", lost: "failed" };
 
 // Languages written from right to left.
 const RIGHT_TO_LEFT = new Set(["ar", "fa", "he", "ur"]);

@@ -1,6 +1,6 @@
-// What a customer takes along: the conversation as a text file, and what the server keeps about them.
+// What a customer takes along: the conversation as a text file, its attached files, and what the server keeps about them.
 //
-// It knows: how a line of a transcript is written, and where the server tells what it keeps.
+// It knows: how a line of a transcript is written, and where the server gives what it keeps.
 // It must not know: what is drawn.
 import { make } from "./dom.js";
 
@@ -30,9 +30,16 @@ export async function keptAbout(token) {
   return JSON.stringify(await answer.json(), null, 2);
 }
 
-/** Gives a text to the browser as a file of this name. */
-export function download(name, type, text) {
-  const address = URL.createObjectURL(new Blob([text], { type }));
+/** A file of the conversation, for whoever holds the token. */
+export async function attached({ id }, token) {
+  const answer = await fetch(new URL(`../v1/attachments/${id}`, location.href), { headers: { authorization: `Bearer ${token}` } });
+  if (!answer.ok) throw new Error(String(answer.status));
+  return answer.blob();
+}
+
+/** Gives a text, or bytes, to the browser as a file of this name. */
+export function download(name, type, content) {
+  const address = URL.createObjectURL(new Blob([content], { type }));
   const link = make("a", { href: address, download: name, hidden: true });
   document.body.append(link);
   link.click();

@@ -193,6 +193,13 @@ body { background: var(--canvas); }
 .composer-field:focus-visible { outline: none; }
 .composer-field::placeholder { color: var(--ink-soft); opacity: 1; }
 .composer-field:disabled { cursor: progress; }
+.attach { flex: none; width: 38px; height: 38px; border-radius: 50%; display: grid; place-items: center; color: var(--ink-soft); }
+.file { display: flex; align-items: center; gap: 8px; min-height: 28px; text-align: start; overflow-wrap: anywhere; }
+.file svg { flex: none; }
+.file bdi { text-decoration: underline; }
+.file[aria-disabled="true"] { cursor: default; }
+.file[aria-disabled="true"] bdi { text-decoration: none; }
+.file .size { flex: none; font-size: 12px; }
 .send { flex: none; width: 38px; height: 38px; border-radius: 50%; display: grid; place-items: center; color: var(--on-accent); background: var(--accent); }
 .send[aria-disabled="true"] { color: var(--ink-soft); background: var(--canvas); cursor: default; }
 .count { padding: 4px 12px 0; font-size: 12px; color: var(--ink-soft); }

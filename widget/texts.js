@@ -96,6 +96,13 @@ export class Texts {
     return (at - now < SOON ? this.#soon : this.#far).format(at);
   }
 
+  /** So many bytes. */
+  size(bytes) {
+    const [unit, size] = bytes < 1e6 ? ["kilobyte", bytes / 1e3] : ["megabyte", bytes / 1e6];
+    const digits = unit === "kilobyte" ? 0 : 1;
+    return new Intl.NumberFormat(this.locale, { style: "unit", unit, maximumFractionDigits: digits }).format(Math.max(size, 10 ** -digits));
+  }
+
   /** A date, written out. */
   date(at) {
     return this.#date.format(at);

@@ -6,7 +6,7 @@ import { Composer } from "./composer.js";
 import { icon, make } from "./dom.js";
 import { Entries, repeats } from "./entries.js";
 import { eraseForm, leaveForm, ratingForm } from "./forms.js";
-import { download, keptAbout, transcript } from "./keepsakes.js";
+import { attached, download, keptAbout, transcript } from "./keepsakes.js";
 import { Menu } from "./menu.js";
 
 const NEAR_END = 48; // px from the end that still count as reading the newest
@@ -38,6 +38,7 @@ export class View {
     this.#memory = memory;
     this.#composer = new Composer(texts, memory.get("draft") ?? "", {
       send: (text) => this.#say(text),
+      attach: (files) => this.#attach(files),
       type: () => conversation.type(),
       keep: (draft) => memory.set("draft", draft),
     });
@@ -46,6 +47,7 @@ export class View {
       choose: (say) => this.#say(say),
       retry: (entry) => conversation.retry(entry),
       judge: (entry, helpful) => conversation.judge(entry, helpful),
+      save: (entry) => this.#try(() => this.#saveFile(entry)),
     });
     const { signal } = this.#ended;
     conversation.addEventListener("change", () => this.#schedule(), { signal });
@@ -99,7 +101,7 @@ export class View {
     // The screen reader hears what became of something that is done from the menu.
     parts.news = make("p", { class: "news", role: "status" });
     this.#menu = new Menu(say("menu"), () => this.#menuEntries(), this.#ended.signal);
-    return make("section", { class: "panel", role: "dialog", tabindex: -1, "aria-labelledby": "title", dir: this.#texts.direction, lang: this.#texts.locale, onscroll: () => this.#scrolled() },
+    return make("section", { class: "panel", role: "dialog", tabindex: -1, "aria-labelledby": "title", dir: this.#texts.direction, lang: this.#texts.locale, onscroll: () => this.#scrolled(), ondragover: (event) => this.#drag(event), ondrop: (event) => this.#drop(event) },
       make("div", { class: "header" }, parts.avatar,
         make("div", { class: "heading", id: "title" }, parts.title, parts.who),
         this.#menu.node,
@@ -201,6 +203,33 @@ export class View {
     download("my-data.json", "application/json", await keptAbout(this.#conversation.token));
   }
 
+  async #saveFile({ text, attachment }) {
+    const bytes = await attached(attachment, this.#conversation.token);
+    download(text, bytes.type, bytes);
+  }
+
+  #attach(files) {
+    for (const file of files) this.#conversation.attach(file);
+    this.#following = true;
+  }
+
+  // A file that is dropped beside its place would take the place of the chat.
+  #drag(event) {
+    if (!event.dataTransfer.types.includes("Files")) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = this.#attaching ? "copy" : "none";
+  }
+
+  #drop(event) {
+    if (event.dataTransfer.files.length === 0) return;
+    event.preventDefault();
+    if (this.#attaching) this.#attach(event.dataTransfer.files);
+  }
+
+  get #attaching() {
+    return this.#foot === "composer" && this.#conversation.attachments > 0;
+  }
+
   #openErase() {
     this.#erasing = true;
     this.#update();
@@ -291,6 +320,7 @@ export class View {
       ready: conversation.welcomed && !conversation.refused,
       placeholder: this.#texts.say(!conversation.welcomed ? "connecting" : conversation.owner === "queued" ? "placeholderQueue" : "placeholder"),
       described: conversation.welcomed && conversation.entries.length === 0,
+      attaching: this.#attaching && conversation.welcomed,
     });
   }
 

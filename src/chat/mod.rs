@@ -2,6 +2,7 @@
 //! nothing of HTTP, frames or sockets.
 
 pub mod accounts;
+pub mod attachments;
 mod churn;
 pub mod decisions;
 pub mod desk;
@@ -48,6 +49,9 @@ pub enum Error {
     /// Whoever wants to chat has to be vouched for by the business, and is not.
     #[error("the business asks customers to sign in first")]
     IdentityRequired,
+    /// An attached file could not be written or read; never says which.
+    #[error("attached files: {0}")]
+    Files(String),
     /// A password could not be hashed.
     #[error("a password could not be hashed")]
     Hash,

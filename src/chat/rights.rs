@@ -1,7 +1,7 @@
 //! What customers do with their own conversation: end it, go on with it, have it deleted, object to the reading of
 //! their mood, and see what is kept of them. Whose it is was settled when they came in.
 
-use super::{Result, queue, turn};
+use super::{Result, attachments, queue, turn};
 use crate::app::App;
 use crate::dialogue::prompts::HandledBy;
 use crate::domain::{
@@ -53,7 +53,9 @@ pub async fn erase(app: &App, conversation: ConversationId, client_id: Uuid) -> 
         return Err(crate::store::Error::NotOwner.into());
     }
     let text = prompts.handoff().ended.clone();
+    let files = app.store.attachments_in(conversation).await?;
     let appended = app.store.erase(conversation, client_id, text, app.clock.now()).await?;
+    attachments::remove(app, files).await;
     turn::announce(app, conversation);
     queue::announce(app);
     Ok(appended)

@@ -5,7 +5,7 @@
 //! twice. An answer is unique for each event, a wait is said to be late by the statement that notes it, and what
 //! is deleted is gone: two nodes that both believe they hold the lease do no harm.
 
-use super::{turn, waits};
+use super::{attachments, turn, waits};
 use crate::app::Shared;
 use crate::store::Forgotten;
 use std::time::Duration;
@@ -95,5 +95,8 @@ async fn forget_old(app: &Shared) {
             }
         }
         Err(error) => tracing::error!(%error, "old conversations could not be deleted"),
+    }
+    if let Err(error) = attachments::sweep(app).await {
+        tracing::error!(%error, "attached files that are nobody's could not be removed");
     }
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 pub enum EventKind {
     /// The notice that a bot answers was shown; `data.version` says which text.
     Disclosure,
-    /// Somebody wrote something.
+    /// Somebody wrote something; with `data.attachment` a file, whose name is the text.
     Message,
     /// The customer pressed the button for a person.
     HumanRequest,
@@ -84,4 +84,12 @@ pub struct Event {
     /// What else belongs to the kind.
     #[sqlx(json(nullable))]
     pub data: Option<serde_json::Value>,
+}
+
+impl Event {
+    /// Whether it is a file instead of words.
+    #[must_use]
+    pub fn is_attachment(&self) -> bool {
+        self.kind == EventKind::Message && self.data.as_ref().is_some_and(|data| data.get("attachment").is_some())
+    }
 }

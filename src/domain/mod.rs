@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod analysis;
+pub mod attachment;
 pub mod calendar;
 pub mod churn;
 pub(crate) mod column;
@@ -19,6 +20,7 @@ pub mod turn;
 
 pub use agent::{Agent, Presence, Role};
 pub use analysis::{Analysis, Evidence, IntentScore, OTHER, Sentiment, Source, Wish};
+pub use attachment::{Attachment, AttachmentKind};
 pub use churn::{Band, ChurnRisk, ChurnSignal};
 pub use context::{Context, EarlierTurn, Gist};
 pub use conversation::{Conversation, State};

@@ -190,6 +190,7 @@ impl<'a> Session<'a> {
                 rate: &prompts.handoff().rate,
                 analysis: entry.analysis,
                 erase: business.customers_may_erase,
+                attachments: app.attachments.as_ref().map(|_| chat::attachments::MAX_BYTES),
             })
             .await?;
         if let Some(refused) = &entry.refused {

@@ -132,6 +132,10 @@ impl From<chat::Error> for ApiError {
                 Problem::Internal.into()
             }
             chat::Error::IdentityRequired => Problem::NotSignedIn.into(),
+            chat::Error::Files(_) => {
+                tracing::error!(%error, "an attached file could not be written or read");
+                Problem::Unavailable.into()
+            }
             chat::Error::Hash => Problem::Internal.into(),
         }
     }

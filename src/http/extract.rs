@@ -2,10 +2,10 @@
 
 use super::error::{ApiError, Problem};
 use crate::app::Shared;
-use crate::domain::{Agent, Role};
+use crate::domain::{Agent, Role, VisitorId};
 use crate::token;
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::header::{COOKIE, HeaderMap};
+use axum::http::header::{AUTHORIZATION, COOKIE, HeaderMap};
 use axum::http::request::Parts;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -84,6 +84,23 @@ impl FromRequestParts<Shared> for AgentUser {
         let session = token::hash(session_token(&parts.headers).ok_or(Problem::NotSignedIn)?);
         let agent = app.store.session(session.clone(), app.clock.now()).await?.ok_or(Problem::NotSignedIn)?;
         Ok(Self { agent, session })
+    }
+}
+
+/// Proof that the request comes from a customer's browser: it holds their token.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CustomerUser {
+    /// Who.
+    pub visitor: VisitorId,
+}
+
+impl FromRequestParts<Shared> for CustomerUser {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
+        let given = parts.headers.get(AUTHORIZATION).and_then(|given| given.to_str().ok()?.strip_prefix("Bearer "));
+        let known = app.store.visitor(token::hash(given.ok_or(Problem::NotSignedIn)?)).await?;
+        Ok(Self { visitor: known.ok_or(Problem::NotSignedIn)?.id })
     }
 }
 

@@ -276,6 +276,9 @@ pub(super) enum ServerFrame<'a> {
         analysis: bool,
         /// Customers may delete what was said.
         erase: bool,
+        /// They may attach files of so many bytes.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        attachments: Option<usize>,
     },
     /// Answer to a desk's hello.
     Snapshot { version: u64, me: Me<'a>, cards: Vec<Card>, agents: Vec<Colleague>, epoch: &'a str, demo: bool },

@@ -1,16 +1,15 @@
 //! `GET /v1/me`: what is kept of a customer, for the customer. Their token proves who asks.
 
 use super::error::{ApiResult, Problem};
-use super::extract::Json;
+use super::extract::{CustomerUser, Json};
 use super::frame::{Reader, event};
 use super::rate::Bucket;
 use crate::app::Shared;
 use crate::chat::rights::{self, Kept, KeptConversation};
 use crate::domain::{Profile, TurnRecord};
-use crate::token;
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,23 +38,17 @@ impl Default for Asked {
 pub(super) async fn show(
     State(app): State<Shared>,
     Extension(asked): Extension<Arc<Asked>>,
-    headers: HeaderMap,
+    customer: CustomerUser,
 ) -> ApiResult<Response> {
-    let token = bearer(&headers).ok_or(Problem::NotSignedIn)?;
-    let visitor = app.store.visitor(token::hash(token)).await?.ok_or(Problem::NotSignedIn)?;
     // The bucket is whole after each step, so a poisoned lock holds a sound one.
     asked.0.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now()).map_err(|_| Problem::TooMany)?;
-    let kept = rights::everything(&app, visitor.id).await?;
+    let kept = rights::everything(&app, customer.visitor).await?;
     let mut response = Json(document(&kept)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers
         .insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"candor-my-data.json\""));
     Ok(response)
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
 fn document(kept: &Kept) -> Value {

@@ -2,6 +2,7 @@
 //! use cases. The only module that names axum. Decisions are not made here.
 
 mod assets;
+mod attachments;
 mod chat_socket;
 mod demo_shop;
 mod desk_socket;
@@ -22,7 +23,7 @@ use crate::app::Shared;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
 use axum::response::Redirect;
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{delete, get, patch, post, put};
 use axum::{Extension, Router};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ use tower_http::timeout::TimeoutLayer;
 const MAX_BODY: usize = 64 * 1024;
 /// How long a request may take. Sockets are over with their upgrade, so it does not touch them.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// How long one with a file may: ten megabytes from a telephone with little reception.
+const FILE_DEADLINE: Duration = Duration::from_secs(180);
 
 /// Every route there is.
 pub fn router(app: Shared) -> Router {
@@ -48,6 +51,7 @@ pub fn router(app: Shared) -> Router {
         .route("/chat/", get(assets::chat))
         .route("/assets/{build}/{*path}", get(assets::file))
         .route("/v1/me", get(me::show))
+        .route("/v1/attachments/{id}", get(attachments::show))
         .route("/v1/invitations", get(invitation::figures).post(invitation::count))
         .route("/v1/invitations/check", post(invitation::check))
         // Staff
@@ -71,7 +75,6 @@ pub fn router(app: Shared) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/problems/{code}", get(error::explain))
-        .layer(Extension(Arc::new(rate::VisitorRates::default())))
         .layer(Extension(Arc::new(me::Asked::default())))
         .layer(Extension(Arc::new(install::Seen::default())));
     routes = if app.config.no_demo {
@@ -88,16 +91,30 @@ pub fn router(app: Shared) -> Router {
             .route("/demo/api/stock", get(demo_shop::stock::show))
             .layer(Extension(Arc::new(demo_shop::returns::Returns::default())))
     };
+    // A file takes longer than a request, and is larger than its body may be.
+    let files = Router::new()
+        .route("/v1/conversations/{conversation}/attachments/{id}", put(attachments::put))
+        .layer(deadline(FILE_DEADLINE));
     let middleware = ServiceBuilder::new()
         .layer(CatchPanicLayer::new())
-        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::SERVICE_UNAVAILABLE, DEADLINE))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(header_of(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header_of(header::REFERRER_POLICY, "same-origin"))
         .layer(header_of(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
         .layer(CompressionLayer::new());
-    let routes = routes.layer(Extension(Arc::new(invitation::Limits::default())));
-    routes.fallback(async || error::ApiError::from(error::Problem::NotFound)).layer(middleware).with_state(app)
+    let routes = routes.layer(Extension(Arc::new(invitation::Limits::default()))).layer(deadline(DEADLINE));
+    routes
+        .merge(files)
+        .layer(Extension(Arc::new(rate::VisitorRates::default())))
+        .layer(Extension(Arc::new(attachments::Room::default())))
+        .fallback(async || error::ApiError::from(error::Problem::NotFound))
+        .layer(middleware)
+        .with_state(app)
+}
+
+/// Ends a request that takes longer.
+fn deadline(after: Duration) -> TimeoutLayer {
+    TimeoutLayer::with_status_code(axum::http::StatusCode::SERVICE_UNAVAILABLE, after)
 }
 
 /// The routes for Prometheus, which have an address of their own.

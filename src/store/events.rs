@@ -284,6 +284,11 @@ pub(super) struct Written {
 }
 
 impl Written {
+    /// Whether its data has this field.
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.data.as_ref().is_some_and(|data| data.get(field).is_some())
+    }
+
     fn is(&self, event: &NewEvent) -> bool {
         self.kind == event.kind
             && self.author == event.author

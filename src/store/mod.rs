@@ -7,6 +7,7 @@
 
 mod agents;
 mod archive;
+mod attachments;
 mod churn;
 mod conversations;
 mod database;
@@ -39,6 +40,7 @@ mod writer;
 
 pub use agents::{AgentUpdate, Credentials, NewAgent};
 pub use archive::{Archive, ArchivedTurn, HandoverLabels};
+pub use attachments::Attached;
 pub use conversations::{CardRow, Opening, Queued};
 pub use events::{Appended, Guard, NewEvent, PAGE, is_last_page};
 pub use handovers::{NewHandover, OpenWait, PastWait, Waiting};

@@ -273,6 +273,7 @@ async fn erase(
         sql!("UPDATE rating SET comment = NULL WHERE conversation_id = $1"),
         sql!("DELETE FROM churn WHERE conversation_id = $1"),
         sql!("DELETE FROM outbox WHERE conversation_id = $1"),
+        sql!("DELETE FROM attachment WHERE conversation_id = $1"),
     ] {
         connection.query(statement).bind(conversation).execute().await?;
     }

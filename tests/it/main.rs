@@ -8,6 +8,7 @@
     reason = "a test ends where something is not as expected, and plays clients that make their own ids"
 )]
 
+mod attachments;
 mod audit;
 mod bad_input;
 mod conversations;

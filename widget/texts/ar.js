@@ -78,6 +78,9 @@ export default {
   sent: "أُرسلت",
   failed: "لم تُرسل",
   failedTooLong: "لم تُرسل: طويلة جدًا",
+  attachFile: "إرفاق صورة أو ملف PDF",
+  fileTooLarge: "لم يُرسل: حجم الملف أكبر من 10 ميغابايت",
+  fileRefused: "لم يُرسل: يمكن إرسال الصور وملفات PDF فقط",
   retry: "إعادة الإرسال",
   newMessages: "رسائل جديدة",
 

@@ -69,6 +69,9 @@ export default {
   sent: "Odesláno",
   failed: "Neodesláno",
   failedTooLong: "Neodesláno: příliš dlouhá zpráva",
+  attachFile: "Přiložit obrázek nebo PDF",
+  fileTooLarge: "Neodesláno: soubor je větší než 10 MB",
+  fileRefused: "Neodesláno: lze poslat jen obrázky a PDF",
   retry: "Odeslat znovu",
   newMessages: "Nové zprávy",
 

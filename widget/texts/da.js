@@ -54,6 +54,9 @@ export default {
   sent: "Sendt",
   failed: "Ikke sendt",
   failedTooLong: "Ikke sendt: for lang",
+  attachFile: "Vedhæft et billede eller en PDF",
+  fileTooLarge: "Ikke sendt: filen er større end 10 MB",
+  fileRefused: "Ikke sendt: kun billeder og PDF-filer kan sendes",
   retry: "Send igen",
   newMessages: "Nye beskeder",
 

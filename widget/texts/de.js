@@ -54,6 +54,9 @@ export default {
   sent: "Gesendet",
   failed: "Nicht gesendet",
   failedTooLong: "Nicht gesendet: zu lang",
+  attachFile: "Bild oder PDF anhängen",
+  fileTooLarge: "Nicht gesendet: Die Datei ist größer als 10 MB",
+  fileRefused: "Nicht gesendet: Nur Bilder und PDF-Dateien sind möglich",
   retry: "Erneut senden",
   newMessages: "Neue Nachrichten",
 

@@ -54,6 +54,9 @@ export default {
   sent: "Στάλθηκε",
   failed: "Δεν στάλθηκε",
   failedTooLong: "Δεν στάλθηκε: πολύ μεγάλο",
+  attachFile: "Επισύναψη εικόνας ή PDF",
+  fileTooLarge: "Δεν στάλθηκε: το αρχείο ξεπερνά τα 10 MB",
+  fileRefused: "Δεν στάλθηκε: επιτρέπονται μόνο εικόνες και PDF",
   retry: "Αποστολή ξανά",
   newMessages: "Νέα μηνύματα",
 

@@ -55,6 +55,9 @@ export default {
   sent: "Sent",
   failed: "Not sent",
   failedTooLong: "Not sent: too long",
+  attachFile: "Attach a picture or PDF",
+  fileTooLarge: "Not sent: the file is larger than 10 MB",
+  fileRefused: "Not sent: only pictures and PDF files can be sent",
   retry: "Send again",
   newMessages: "New messages",
 

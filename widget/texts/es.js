@@ -54,6 +54,9 @@ export default {
   sent: "Enviado",
   failed: "No enviado",
   failedTooLong: "No enviado: demasiado largo",
+  attachFile: "Adjuntar una imagen o un PDF",
+  fileTooLarge: "No enviado: el archivo supera los 10 MB",
+  fileRefused: "No enviado: solo se admiten imágenes y PDF",
   retry: "Enviar de nuevo",
   newMessages: "Mensajes nuevos",
 

@@ -54,6 +54,9 @@ export default {
   sent: "Lähetetty",
   failed: "Ei lähetetty",
   failedTooLong: "Ei lähetetty: liian pitkä",
+  attachFile: "Liitä kuva tai PDF",
+  fileTooLarge: "Ei lähetetty: tiedosto on yli 10 Mt",
+  fileRefused: "Ei lähetetty: vain kuvia ja PDF-tiedostoja voi lähettää",
   retry: "Lähetä uudelleen",
   newMessages: "Uusia viestejä",
 

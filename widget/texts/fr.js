@@ -54,6 +54,9 @@ export default {
   sent: "Envoyé",
   failed: "Non envoyé",
   failedTooLong: "Non envoyé\u00a0: trop long",
+  attachFile: "Joindre une image ou un PDF",
+  fileTooLarge: "Non envoyé : le fichier dépasse 10 Mo",
+  fileRefused: "Non envoyé : seuls les images et les PDF sont acceptés",
   retry: "Renvoyer",
   newMessages: "Nouveaux messages",
 

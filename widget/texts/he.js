@@ -58,6 +58,9 @@ export default {
   sent: "נשלח",
   failed: "לא נשלח",
   failedTooLong: "לא נשלח: ארוך מדי",
+  attachFile: "צירוף תמונה או PDF",
+  fileTooLarge: "לא נשלח: הקובץ גדול מ־10 MB",
+  fileRefused: "לא נשלח: אפשר לשלוח רק תמונות וקובצי PDF",
   retry: "שליחה חוזרת",
   newMessages: "הודעות חדשות",
 

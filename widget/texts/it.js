@@ -54,6 +54,9 @@ export default {
   sent: "Inviato",
   failed: "Non inviato",
   failedTooLong: "Non inviato: troppo lungo",
+  attachFile: "Allega un’immagine o un PDF",
+  fileTooLarge: "Non inviato: il file supera i 10 MB",
+  fileRefused: "Non inviato: sono ammessi solo immagini e PDF",
   retry: "Invia di nuovo",
   newMessages: "Nuovi messaggi",
 

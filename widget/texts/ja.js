@@ -54,6 +54,9 @@ export default {
   sent: "送信済み",
   failed: "未送信",
   failedTooLong: "未送信：長すぎます",
+  attachFile: "画像またはPDFを添付",
+  fileTooLarge: "未送信：ファイルが10 MBを超えています",
+  fileRefused: "未送信：送信できるのは画像とPDFのみです",
   retry: "再送信",
   newMessages: "新着メッセージ",
 

@@ -54,6 +54,9 @@ export default {
   sent: "Sendt",
   failed: "Ikke sendt",
   failedTooLong: "Ikke sendt: for lang",
+  attachFile: "Legg ved et bilde eller en PDF",
+  fileTooLarge: "Ikke sendt: filen er større enn 10 MB",
+  fileRefused: "Ikke sendt: bare bilder og PDF-filer kan sendes",
   retry: "Send på nytt",
   newMessages: "Nye meldinger",
 

@@ -54,6 +54,9 @@ export default {
   sent: "Verstuurd",
   failed: "Niet verstuurd",
   failedTooLong: "Niet verstuurd: te lang",
+  attachFile: "Afbeelding of PDF bijvoegen",
+  fileTooLarge: "Niet verzonden: het bestand is groter dan 10 MB",
+  fileRefused: "Niet verzonden: alleen afbeeldingen en PDF-bestanden",
   retry: "Opnieuw versturen",
   newMessages: "Nieuwe berichten",
 

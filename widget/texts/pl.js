@@ -69,6 +69,9 @@ export default {
   sent: "Wysłano",
   failed: "Nie wysłano",
   failedTooLong: "Nie wysłano: za długa wiadomość",
+  attachFile: "Dołącz obraz lub PDF",
+  fileTooLarge: "Nie wysłano: plik jest większy niż 10 MB",
+  fileRefused: "Nie wysłano: można wysyłać tylko obrazy i pliki PDF",
   retry: "Wyślij ponownie",
   newMessages: "Nowe wiadomości",
 

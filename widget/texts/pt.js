@@ -54,6 +54,9 @@ export default {
   sent: "Enviada",
   failed: "Não enviada",
   failedTooLong: "Não enviada: demasiado longa",
+  attachFile: "Anexar uma imagem ou um PDF",
+  fileTooLarge: "Não enviado: o ficheiro tem mais de 10 MB",
+  fileRefused: "Não enviado: só são aceites imagens e PDF",
   retry: "Enviar novamente",
   newMessages: "Novas mensagens",
 

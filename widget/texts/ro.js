@@ -54,6 +54,9 @@ export default {
   sent: "Trimis",
   failed: "Netrimis",
   failedTooLong: "Netrimis: prea lung",
+  attachFile: "Atașați o imagine sau un PDF",
+  fileTooLarge: "Netrimis: fișierul depășește 10 MB",
+  fileRefused: "Netrimis: se pot trimite doar imagini și PDF",
   retry: "Trimiteți din nou",
   newMessages: "Mesaje noi",
 

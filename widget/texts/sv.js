@@ -54,6 +54,9 @@ export default {
   sent: "Skickat",
   failed: "Inte skickat",
   failedTooLong: "Inte skickat: för långt",
+  attachFile: "Bifoga en bild eller PDF",
+  fileTooLarge: "Inte skickat: filen är större än 10 MB",
+  fileRefused: "Inte skickat: bara bilder och PDF-filer går att skicka",
   retry: "Skicka igen",
   newMessages: "Nya meddelanden",
 

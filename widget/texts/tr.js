@@ -54,6 +54,9 @@ export default {
   sent: "Gönderildi",
   failed: "Gönderilemedi",
   failedTooLong: "Gönderilemedi: çok uzun",
+  attachFile: "Resim veya PDF ekle",
+  fileTooLarge: "Gönderilmedi: dosya 10 MB’den büyük",
+  fileRefused: "Gönderilmedi: yalnızca resim ve PDF gönderilebilir",
   retry: "Yeniden gönder",
   newMessages: "Yeni mesajlar",
 

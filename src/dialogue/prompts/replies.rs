@@ -72,6 +72,8 @@ pub struct HandoffTexts {
     pub still_waiting: String,
     /// Thanks for a message left while nobody was there.
     pub left_message_thanks: String,
+    /// Said when a file came while the bot answers, which cannot look into it.
+    pub attachment: Option<String>,
     /// Asks for a rating at the end.
     pub rate: String,
     /// Label of the button that accepts an offer.
@@ -192,6 +194,7 @@ struct RawTexts {
     closed: Spanned<String>,
     rate: Spanned<String>,
     left_message_thanks: Spanned<String>,
+    attachment: Option<Spanned<String>>,
     offer_yes: Spanned<String>,
     offer_no: Spanned<String>,
     offer_declined: Spanned<String>,
@@ -346,6 +349,7 @@ pub(super) fn check_handoff(
     let still_waiting = text(&texts.still_waiting);
     let (ended, reopened) = (text(&texts.ended), text(&texts.reopened));
     let (queued, nobody_here, rate) = (text(&texts.queued), text(&texts.nobody_here), text(&texts.rate));
+    let attachment = texts.attachment.as_ref().map(&mut text);
     let (left_message_thanks, offer_declined) = (text(&texts.left_message_thanks), text(&texts.offer_declined));
     let mut agent = |raw: &Spanned<String>| impersonal(source, raw, constants, &["agent"], faults);
     let (claimed, returned, closed) = (agent(&texts.claimed), agent(&texts.returned), agent(&texts.closed));
@@ -361,6 +365,7 @@ pub(super) fn check_handoff(
         nobody_here,
         still_waiting,
         left_message_thanks,
+        attachment,
         rate,
         offer_yes,
         offer_no,

@@ -94,6 +94,7 @@ fn what_a_customer_is_sent() {
             rate: "How was it?",
             analysis: true,
             erase: true,
+            attachments: Some(10_485_760),
         },
         ServerFrame::Ack { id: ID, conversation: None, seq: Some(3), at: AT },
         ServerFrame::Resumed { seq: 12 },

@@ -1,6 +1,7 @@
 //! What the store promises its callers, held by both databases: every case is written once and runs on a SQLite file
 //! and, where `TEST_POSTGRES_URL` names a server, on PostgreSQL.
 
+mod attachments;
 mod conversations;
 mod figures;
 mod log;
