@@ -72,12 +72,12 @@ describe("attached files", () => {
     await until(() => link.locator("img").evaluate((img) => img.naturalWidth === 320 && img.naturalHeight === 200));
     const [taken] = await Promise.all([staff.page.waitForEvent("download"), link.click()]);
     assert.equal(taken.suggestedFilename(), "bag with a hole.png");
-    assertClean(seen);
+    assertClean({ page, ...seen });
     await seen.context.close();
   });
 
   test("what is refused says why, and only what may get better can be sent again", async () => {
-    const { chat, input, file, ...seen } = await visit();
+    const { page, chat, input, file, ...seen } = await visit();
     await input.setInputFiles([
       { name: "page.png", mimeType: "image/png", buffer: Buffer.from("<svg onload=alert(1)>") },
       { name: "large.pdf", mimeType: "application/pdf", buffer: Buffer.alloc(10 * 1024 * 1024 + 1) },
@@ -105,10 +105,7 @@ describe("attached files", () => {
     await input.setInputFiles({ ...DOCUMENT, name: "second.pdf" });
     await file("second.pdf").waitFor();
     await page.reload();
-    const again = new Chat(page);
-    await again.open();
-    await again.panel.getByText("second.pdf").waitFor();
-    await again.panel.getByText("Not sent", { exact: true }).waitFor();
+    await chat.own.filter({ hasText: "second.pdf" }).getByText("Not sent", { exact: true }).waitFor();
     await context.close();
   });
 
@@ -129,12 +126,12 @@ describe("attached files", () => {
     for (const name of ["dropped.pdf", "pasted.pdf"]) {
       await until(async () => (await file(name).getAttribute("aria-disabled")) === "false");
     }
-    assertClean(seen);
+    assertClean({ page, ...seen });
     await seen.context.close();
   });
 
   test("files go with the deleted chat", async () => {
-    const { chat, input, file, ...seen } = await visit();
+    const { page, chat, input, file, ...seen } = await visit();
     const before = (await readdir(folder)).length;
     await input.setInputFiles(DOCUMENT);
     await until(async () => (await file("bill.pdf").getAttribute("aria-disabled")) === "false");
@@ -144,7 +141,7 @@ describe("attached files", () => {
     await chat.panel.getByRole("button", { name: "Delete", exact: true }).click();
     await chat.panel.getByText("The chat was deleted.").waitFor();
     assert.equal((await readdir(folder)).length, before);
-    assertClean(seen);
+    assertClean({ page, ...seen });
     await seen.context.close();
   });
 });
