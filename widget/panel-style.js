@@ -194,6 +194,7 @@ body { background: var(--canvas); }
 .composer-field::placeholder { color: var(--ink-soft); opacity: 1; }
 .composer-field:disabled { cursor: progress; }
 .attach { flex: none; width: 38px; height: 38px; border-radius: 50%; display: grid; place-items: center; color: var(--ink-soft); }
+.attach:not([hidden]) ~ .composer-field { padding-inline-start: 4px; }
 .file { display: flex; align-items: center; gap: 8px; min-height: 28px; text-align: start; overflow-wrap: anywhere; }
 .file svg { flex: none; }
 .file bdi { text-decoration: underline; }

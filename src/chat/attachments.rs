@@ -1,11 +1,15 @@
-//! A customer attaches a file, and who may have it back. The file is on the disk before the event that tells of it is
+//! A customer attaches a file, what the bot says to that, and who may have it back. The file is on the disk before the event that tells of it is
 //! stored: what a crash leaves between the two is nobody's, and is removed later ([`sweep`]).
 
 use super::{Error, Result, turn};
-use crate::app::{App, Shared};
+use crate::app::{App, Bot, Shared};
 use crate::attachment::{Directory, clean};
-use crate::domain::{Attachment, AttachmentKind, Author, ConversationId, EventKind};
-use crate::store::{self, Appended, NewEvent};
+use crate::dialogue::DialogueState;
+use crate::domain::{
+    ActionKind, Analysis, Attachment, AttachmentKind, Author, Conversation, ConversationId, Event, EventKind, Mood,
+    State, TurnRecord,
+};
+use crate::store::{self, Appended, BotMessage, NewEvent, TurnWrite};
 use serde_json::json;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -21,6 +25,8 @@ const MAX_TOGETHER: i64 = 100 * 1024 * 1024;
 const DECODED: usize = 2;
 /// Characters of a name at most, without its ending.
 const NAME: usize = 100;
+/// Marks what the bot says about a file.
+const SAID: &str = "file_said";
 /// A file that is nobody's by then was not on its way.
 const ON_ITS_WAY: Duration = Duration::from_secs(3600);
 /// How many are asked for at a time.
@@ -100,6 +106,40 @@ pub async fn attach(
     turn::announce(app, conversation);
     turn::answer_later(app, conversation);
     Ok(appended)
+}
+
+/// What follows a file, which the bot does not look into: it says so, once for several, and remembers what it did before.
+///
+/// # Errors
+/// Storage errors.
+pub(super) async fn acknowledge(
+    app: &App,
+    bot: &Bot,
+    conversation: &Conversation,
+    memory: &DialogueState,
+    event: &Event,
+) -> Result<TurnWrite> {
+    let near = app.store.events_after(event.conversation_id, event.seq - 2).await?;
+    let is_said = near.iter().any(|near| near.data.as_ref().is_some_and(|data| data.get(SAID).is_some()));
+    let text = bot.prompts.handoff().attachment.clone().filter(|_| conversation.state == State::Bot && !is_said);
+    let name = bot.prompts.business().bot_name.clone();
+    let record = TurnRecord {
+        conversation_id: event.conversation_id,
+        seq: event.seq,
+        at: app.clock.now(),
+        source: Analysis::unread().source,
+        mood: Mood::Neutral,
+        negative: 0.0,
+        positive: 0.0,
+        frustration: 0.0,
+        intent: None,
+        action: if text.is_some() { ActionKind::Reply } else { ActionKind::Silent },
+        reasons: Vec::new(),
+        trace: json!({ "attachment": true }),
+        words: None,
+    };
+    let reply = text.map(|text| BotMessage { name, text, data: json!({ SAID: true }) });
+    Ok(TurnWrite { record, reply, next: None, dialogue: serde_json::to_value(memory).unwrap_or_default(), churn: None })
 }
 
 /// The bytes of a stored file.

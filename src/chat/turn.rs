@@ -1,12 +1,12 @@
 //! One customer turn, top to bottom: the durable message first, then reading, decision and the
 //! stored answer. A crash in between leaves an unanswered event, which `upkeep` finds.
 
-use super::{Result, churn, explain, handoff, lookup, queue, text};
+use super::{Result, attachments, churn, explain, handoff, lookup, queue, text};
 use crate::app::{App, Bot, Shared};
 use crate::bus::Signal;
 use crate::dialogue::{self, Decision, DialogueState, Prompts, Rendered};
 use crate::domain::{
-    ActionKind, Analysis, Author, Conversation, ConversationId, Customer, Event, EventKind, Mood, State, TurnRecord,
+    ActionKind, Analysis, Author, Conversation, ConversationId, Customer, Event, EventKind, State, TurnRecord,
 };
 use crate::store::{self, Appended, BotMessage, Guard, NewEvent, NewHandover, NextState, TurnOutcome, TurnWrite};
 use crate::telemetry;
@@ -262,7 +262,7 @@ pub async fn decide(
 ) -> Result<TurnWrite> {
     measure("wait", judging.waited);
     if event.is_attachment() {
-        return Ok(acknowledge_file(app, bot, conversation, known.0, event));
+        return attachments::acknowledge(app, bot, conversation, known.0, event).await;
     }
     let begin = Instant::now();
     let (memory, customer) = known;
@@ -315,35 +315,6 @@ pub async fn decide(
         dialogue: serde_json::to_value(&decision.after).unwrap_or_default(),
         churn,
     })
-}
-
-/// What follows a file, which the bot does not look into: it says so, and remembers what it did before.
-fn acknowledge_file(
-    app: &App,
-    bot: &Bot,
-    conversation: &Conversation,
-    memory: &DialogueState,
-    event: &Event,
-) -> TurnWrite {
-    let text = bot.prompts.handoff().attachment.clone().filter(|_| conversation.state == State::Bot);
-    let name = bot.prompts.business().bot_name.clone();
-    let record = TurnRecord {
-        conversation_id: event.conversation_id,
-        seq: event.seq,
-        at: app.clock.now(),
-        source: Analysis::unread().source,
-        mood: Mood::Neutral,
-        negative: 0.0,
-        positive: 0.0,
-        frustration: 0.0,
-        intent: None,
-        action: if text.is_some() { ActionKind::Reply } else { ActionKind::Silent },
-        reasons: Vec::new(),
-        trace: json!({ "attachment": true }),
-        words: None,
-    };
-    let reply = text.map(|text| BotMessage { name, text, data: json!({ "said": { "kind": "attachment" } }) });
-    TurnWrite { record, reply, next: None, dialogue: serde_json::to_value(memory).unwrap_or_default(), churn: None }
 }
 
 /// A conversation, the bot's memory of its dialogue (a fresh one if it has none), and who the customer is.

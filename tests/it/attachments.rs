@@ -66,6 +66,13 @@ async fn a_file_is_stored_once_told_to_everybody_and_given_back_as_a_download() 
 
     let kept = files(&folder);
     assert_eq!(kept.len(), 1, "the second one was not kept");
+    let (_, bill) = put(&app, &ada, Uuid::new_v4(), "bill.pdf", DOCUMENT).await;
+    let asked = ada.say("What are your opening hours?").await;
+    let answer =
+        ada.wait_for_event(|event| event["from"]["role"] == "bot" && event["seq"].as_i64() > Some(asked)).await;
+    assert!(answer["text"].as_str().unwrap().contains("open"), "{answer}");
+    let since = |event: &&Value| event["from"]["role"] == "bot" && event["seq"].as_i64() > bill["seq"].as_i64();
+    assert_eq!(ada.events.iter().filter(since).count(), 1, "it does not say the same about each of several files");
     assert!(!kept[0].windows(6).any(|window| window == b"canary"));
     let given = get(&app, &event["attachment"]["id"], Some(&ada.token)).await;
     let header = |name: &str| given.headers()[name].to_str().unwrap().to_owned();

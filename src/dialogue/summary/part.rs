@@ -54,8 +54,10 @@ impl Part<'_> {
         }
         let texts = || {
             let said = self.events.iter().filter(|event| event.author == Author::Customer);
-            said.filter(|event| event.kind == EventKind::Message && !self.is_pleasantry(event.seq))
-                .filter_map(|event| Some((event.seq, event.text.as_deref()?)))
+            said.filter(|event| {
+                event.kind == EventKind::Message && !event.is_attachment() && !self.is_pleasantry(event.seq)
+            })
+            .filter_map(|event| Some((event.seq, event.text.as_deref()?)))
         };
         let first = texts().find(|(_, text)| count_words(text) >= SUBSTANTIAL);
         let (seq, text) = first.or_else(|| texts().max_by_key(|(_, text)| count_words(text)))?;
