@@ -22,7 +22,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Serve the widget, the desk and the bot (the default)
-    Serve(Config),
+    Serve(Box<Config>),
     /// Read texts: sentiment, emotions, frustration, language and intent, one JSON line each
     Analyze(cli::analyze::Args),
     /// Run recorded conversations through the model and the policy, one JSON line per customer turn
@@ -90,10 +90,10 @@ fn settle_environment(_: &[(&str, &str)]) {}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let command = cli.command.unwrap_or(Command::Serve(cli.serve));
+    let command = cli.command.unwrap_or(Command::Serve(Box::new(cli.serve)));
     settle_environment(command.memory());
     let outcome = match command {
-        Command::Serve(config) => serve_until_stopped(config),
+        Command::Serve(config) => serve_until_stopped(*config),
         Command::Analyze(args) => cli::analyze::run(&args),
         Command::Replay(args) => cli::replay::run(&args),
         Command::Doctor(args) => cli::doctor::run(&args),

@@ -7,9 +7,12 @@ pub use content::{Refused, clean};
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
+/// Who may read a file: whoever runs the server.
+const OWN: u32 = 0o600;
 /// The ending of a file that is being written.
 const UNFINISHED: &str = "part";
 
@@ -39,7 +42,7 @@ impl Directory {
     /// If the disk refuses.
     pub fn write(&self, id: Uuid, bytes: &[u8]) -> io::Result<()> {
         let (path, unfinished) = (self.of(id), self.of(id).with_extension(UNFINISHED));
-        let mut file = File::create(&unfinished)?;
+        let mut file = File::options().write(true).create(true).truncate(true).mode(OWN).open(&unfinished)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&unfinished, &path)?;
@@ -93,6 +96,7 @@ impl Directory {
 #[cfg(test)]
 mod tests {
     use super::Directory;
+    use std::os::unix::fs::PermissionsExt as _;
     use uuid::Uuid;
 
     #[test]
@@ -107,6 +111,8 @@ mod tests {
         std::fs::write(&theirs, "mine").unwrap();
         std::fs::write(folder.path().join(format!("made/here/{}.part", Uuid::from_u128(8).simple())), "half").unwrap();
         assert_eq!(directory.read(id).unwrap(), b"second");
+        let rights = std::fs::metadata(directory.of(id)).unwrap().permissions().mode();
+        assert_eq!(rights & 0o777, 0o600, "nobody else's to read");
         let mut ids = directory.list().unwrap();
         ids.sort();
         assert_eq!(ids, [id, Uuid::from_u128(8)]);

@@ -99,7 +99,15 @@ pub async fn attach(
     event.data = Some(json!({ "attachment": { "id": id, "kind": kind, "bytes": bytes } }));
     let attachment = Attachment { id, conversation_id: conversation, kind, name, bytes, at };
     let appended = app.store.attach(attachment, event).await;
-    if !appended.as_ref().is_ok_and(|appended| !appended.repeated) {
+    // Where it is not certain that nothing was stored, `sweep` finds out.
+    let is_unused = match &appended {
+        Ok(appended) => appended.repeated,
+        Err(error) => matches!(
+            error,
+            store::Error::NotFound | store::Error::Closed | store::Error::Conflict | store::Error::NotOwner
+        ),
+    };
+    if is_unused {
         attachments.remove(vec![id]).await;
     }
     let appended = appended?;

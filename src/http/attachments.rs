@@ -20,16 +20,19 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-/// Files that are taken or given at a time: each is in memory as a whole.
+/// Files that are taken, and that are given, at a time: each is in memory as a whole.
 const AT_ONCE: usize = 8;
 
-/// Room for files in memory.
+/// Room for files in memory: for those that come, and apart from it, because they may come slowly, for those that go.
 #[derive(Debug)]
-pub(super) struct Room(Semaphore);
+pub(super) struct Room {
+    coming: Semaphore,
+    going: Semaphore,
+}
 
 impl Default for Room {
     fn default() -> Self {
-        Self(Semaphore::new(AT_ONCE))
+        Self { coming: Semaphore::new(AT_ONCE), going: Semaphore::new(AT_ONCE) }
     }
 }
 
@@ -63,7 +66,7 @@ pub(super) async fn put(
         return Err(Problem::TooLarge.into());
     }
     rates.take(customer.visitor, Instant::now()).map_err(|_| Problem::TooMany)?;
-    let _place = room.0.try_acquire().map_err(|_| Problem::Unavailable)?;
+    let _place = room.coming.try_acquire().map_err(|_| Problem::Unavailable)?;
     let bytes = to_bytes(request.into_body(), MAX_BYTES).await.map_err(|_| ApiError::from(Problem::TooLarge))?;
     let appended = attachments::attach(&app, conversation, id, &name, bytes.into()).await?;
     Ok(Json(json!({ "seq": appended.seq, "at": appended.at })).into_response())
@@ -88,7 +91,7 @@ pub(super) async fn show(
         app.store.attachment(id).await?
     };
     let attachment = found.ok_or(Problem::NotFound)?;
-    let _place = room.0.acquire().await.map_err(|_| Problem::Unavailable)?;
+    let _place = room.going.acquire().await.map_err(|_| Problem::Unavailable)?;
     let mut response = attachments::read(&app, id).await?.into_response();
     let name = utf8_percent_encode(&attachment.name, NON_ALPHANUMERIC);
     let disposition = format!("attachment; filename=\"file.{}\"; filename*=UTF-8''{name}", attachment.kind.ending());
