@@ -3,6 +3,7 @@
 
 use crate::domain::AttachmentKind;
 use image::codecs::jpeg::JpegEncoder;
+use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder as _, ImageError, ImageFormat, ImageReader, Limits};
 use std::io::Cursor;
 
@@ -58,7 +59,7 @@ fn picture(bytes: &[u8], format: ImageFormat) -> Result<(AttachmentKind, Vec<u8>
         return Err(Refused::TooManyPixels);
     }
     // Which way up it is stands beside the pixels, and would be lost with the rest.
-    let orientation = decoder.orientation().map_err(refused)?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut decoded = DynamicImage::from_decoder(decoder).map_err(refused)?;
     decoded.apply_orientation(orientation);
     // A photograph as PNG would be many times as large.

@@ -1,7 +1,7 @@
 //! A customer attaches a file, what the bot says to that, and who may have it back. The file is on the disk before the event that tells of it is
 //! stored: what a crash leaves between the two is nobody's, and is removed later ([`sweep`]).
 
-use super::{Error, Result, turn};
+use super::{Error, Result, text, turn};
 use crate::app::{App, Bot, Shared};
 use crate::attachment::{Directory, clean};
 use crate::dialogue::DialogueState;
@@ -200,11 +200,8 @@ pub async fn sweep(app: &App) -> Result<()> {
 fn clean_name(name: &str, kind: AttachmentKind) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let stem = last.rsplit_once('.').map_or(last, |(stem, _)| stem);
-    let is_hidden = |sign: &char| {
-        sign.is_control()
-            || matches!(sign, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
-    let seen: String = stem.chars().filter(|sign| !is_hidden(sign)).take(NAME).collect();
+    let seen = text::clean(stem).unwrap_or_default();
+    let seen: String = seen.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(NAME).collect();
     let stem = seen.trim().trim_matches('.');
     format!("{}.{}", if stem.is_empty() { "file" } else { stem }, kind.ending())
 }
