@@ -113,6 +113,7 @@ function drawEntry(event, { customer, follows, holder }) {
     case "message":
       return bubble(event, { customer, follows });
     case "note":
+      if (event.pre_chat) return saidBefore(event, customer);
       return h(
         "li",
         { class: "entry from-note" },
@@ -132,6 +133,12 @@ function drawEntry(event, { customer, follows, holder }) {
     default:
       return h("li", { class: `entry line line-${event.kind}` }, h("span", null, happening(event, holder), " · ", time(event.at)));
   }
+}
+
+// Their own word before the first message, proven by nobody.
+function saidBefore({ pre_chat: answers, at }, customer) {
+  return h("li", { class: "entry from-customer" }, who([`${customer} said before the chat`], at),
+    h("div", { class: "bubble" }, h("dl", { class: "pre-chat" }, answers.flatMap(({ label, said }) => [h("dt", null, label), h("dd", { dir: "auto" }, said)]))));
 }
 
 // What the customer has deleted keeps its place in the log, and no words.

@@ -58,6 +58,8 @@ export class Conversation extends EventTarget {
   erasable = false;
   /** How many bytes a file may have that they attach; 0 if they may attach none. */
   attachments = 0;
+  /** What is asked before the first message, or null. */
+  preChat = null;
   /** Has the business asked that customers sign in first? */
   unknown = false;
   disclosure = null;
@@ -316,6 +318,17 @@ export class Conversation extends EventTarget {
     if (kind === "csat") this.rated = score;
   }
 
+  /** Answers what is asked before the first message. Resolves when that is stored. */
+  answerPreChat(answers) {
+    this.#memory.begin();
+    return this.#requests.sendNow({ type: "pre_chat", answers }).then(() => this.skipPreChat());
+  }
+
+  skipPreChat() {
+    this.preChat = null;
+    this.#changed();
+  }
+
   /** Ends the conversation, whoever has it. Resolves when that is stored. */
   end() {
     return this.#requests.send({ type: "end" });
@@ -530,6 +543,7 @@ export class Conversation extends EventTarget {
     this.analysis = frame.analysis !== false;
     this.erasable = frame.erase === true;
     this.attachments = frame.attachments ?? 0;
+    this.preChat = frame.pre_chat ?? null;
     this.#openNow = this.open = frame.open !== false;
     this.wait = frame.wait ?? this.wait;
     if (this.replaying) this.#stateThen = frame.state ?? null;

@@ -83,6 +83,39 @@ export function leaveForm(texts, { leave, later, draft }) {
   return form;
 }
 
+/** What the business asks before the first message. `answer(answers)`, `skip()`; it can be skipped if nothing is required. */
+export function preChatForm(texts, { form: { intro, fields }, answer, skip }) {
+  const problem = make("p", { class: "problem", role: "alert" });
+  const send = make("button", { class: "primary", type: "submit" }, texts.say("preChatSend"));
+  const inputs = fields.map(({ name, label, kind, required, options = [] }) => {
+    const id = `asked-${name}`;
+    const needed = required ? { required: true, "aria-required": "true" } : {};
+    const input = kind === "choice"
+      ? make("select", { id, ...needed }, make("option", { value: "" }, ""), options.map((option) => make("option", { value: option }, option)))
+      : make("input", { id, type: kind === "email" ? "email" : "text", maxlength: 200, dir: "auto", autocomplete: { email: "email", name: "name" }[name] ?? "off", ...needed });
+    return { name, input, node: make("div", { class: "field" }, make("label", { for: id }, label), input) };
+  });
+  const form = make("form", { class: "form pre-chat", novalidate: true, "aria-labelledby": "pre-chat-title" },
+    make("p", { id: "pre-chat-title", class: "hint" }, intro), inputs.map(({ node }) => node), problem,
+    make("div", { class: "buttons" },
+      fields.some(({ required }) => required) ? null : make("button", { class: "quiet", type: "button", onclick: skip }, texts.say("skipRating")), send));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    for (const { input } of inputs) input.removeAttribute("aria-invalid");
+    const wrong = inputs.find(({ input }) => !input.validity.valid)?.input;
+    if (wrong) {
+      problem.textContent = texts.say(wrong.validity.typeMismatch ? "leaveEmailWrong" : "preChatMissing");
+      wrong.setAttribute("aria-invalid", "true");
+      wrong.focus();
+      return;
+    }
+    const answers = Object.fromEntries(inputs.map(({ name, input }) => [name, input.value.trim()]).filter(([, said]) => said));
+    if (Object.keys(answers).length === 0) return skip();
+    await submit(send, problem, () => texts.say("notDone"), () => answer(answers));
+  });
+  return form;
+}
+
 /** Asks before the conversation is deleted. `erase()` resolves when it is; `cancel()`. The first button is the safe one. */
 export function eraseForm(texts, { erase, cancel }) {
   const problem = make("p", { class: "problem", role: "alert" });

@@ -212,7 +212,7 @@ body { background: var(--canvas); }
 .phone .icon-button { width: 44px; height: 44px; }
 .phone .human { min-height: 36px; border-radius: 18px; }
 /* Below 16 px a phone zooms into the field. */
-.phone :is(.composer-field, .field input, .field textarea) { font-size: 16px; }
+.phone :is(.composer-field, .field input, .field textarea, .field select) { font-size: 16px; }
 @media (max-height: 420px) {
   .header { padding-block: 6px; }
   .avatar { width: 32px; height: 32px; }
@@ -326,8 +326,8 @@ legend.form-title { margin-block-end: 10px; }
 .hint { font-size: 13.5px; line-height: 1.5; color: var(--ink-soft); overflow-wrap: anywhere; }
 .field { display: flex; flex-direction: column; gap: 5px; }
 .field label { font-size: 13px; font-weight: 600; }
-.field input, .field textarea { width: 100%; padding: 9px 12px; border: 1px solid var(--line-strong); border-radius: 10px; background: var(--surface); resize: none; }
-.field input:focus-visible, .field textarea:focus-visible { outline-offset: 0; border-color: var(--accent-ink); }
+.field :is(input, textarea, select) { width: 100%; padding: 9px 12px; border: 1px solid var(--line-strong); border-radius: 10px; background: var(--surface); resize: none; }
+.field :is(input, textarea, select):focus-visible { outline-offset: 0; border-color: var(--accent-ink); }
 .field [aria-invalid="true"] { border-color: var(--danger); }
 .problem { font-size: 13.5px; color: var(--danger); font-weight: 600; }
 .problem:empty { display: none; }

@@ -5,7 +5,7 @@
 import { Composer } from "./composer.js";
 import { icon, make } from "./dom.js";
 import { Entries, repeats } from "./entries.js";
-import { eraseForm, leaveForm, ratingForm } from "./forms.js";
+import { eraseForm, leaveForm, preChatForm, ratingForm } from "./forms.js";
 import { attached, download, keptAbout, transcript } from "./keepsakes.js";
 import { Menu } from "./menu.js";
 
@@ -325,9 +325,10 @@ export class View {
   }
 
   #wantedFoot() {
-    const { owner, open, survey, answered, welcomed, replaying } = this.#conversation;
+    const { owner, open, survey, answered, welcomed, replaying, preChat, entries } = this.#conversation;
     if (!welcomed || replaying) return this.#foot || "composer";
     if (this.#erasing) return "erase";
+    if (preChat && entries.length === 0) return "preChat";
     if (owner === "closed") return survey && !answered && !this.#skipped() ? "rating" : "closed";
     const offered = this.#leaving || (!open && !this.#leaveLater);
     if (owner === "queued" && offered && !this.#left()) return "leave";
@@ -346,6 +347,12 @@ export class View {
             this.#memory.set("skipped", this.#memory.get("conversation"));
             this.#update();
           },
+        })];
+      case "preChat":
+        return [preChatForm(texts, {
+          form: conversation.preChat,
+          answer: (answers) => conversation.answerPreChat(answers),
+          skip: () => conversation.skipPreChat(),
         })];
       case "erase":
         return [eraseForm(texts, {

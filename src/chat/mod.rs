@@ -13,6 +13,7 @@ pub mod invitation;
 pub mod lookup;
 pub mod oncall;
 pub mod outbox;
+pub mod pre_chat;
 pub mod presence;
 pub mod queue;
 pub mod reload;

@@ -42,6 +42,8 @@ pub struct Entry {
     pub refused: Option<IdentityError>,
     /// Whether mood is read in what they write.
     pub analysis: bool,
+    /// The business has said who they are.
+    pub is_known: bool,
 }
 
 /// Recognises or admits a visitor and finds or opens their conversation. An unknown token is not
@@ -110,7 +112,7 @@ pub async fn enter(app: &App, arrival: Arrival) -> Result<Entry> {
         turn::announce(app, id);
     }
     let analysis = app.store.may_read_mood(visitor).await?;
-    Ok(Entry { visitor, token: minted, conversation, refused, analysis })
+    Ok(Entry { visitor, token: minted, conversation, refused, analysis, is_known: is_vouched_for })
 }
 
 /// The identity that a token proves; none without a token.

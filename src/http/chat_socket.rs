@@ -12,7 +12,7 @@ use super::socket::{
 use crate::app::{App, Shared};
 use crate::bus::Signal;
 use crate::chat::queue::{self, Place};
-use crate::chat::{self, rights, turn, visitor};
+use crate::chat::{self, pre_chat, rights, turn, visitor};
 use crate::domain::{Author, ConversationId, Event, State, VisitorId};
 use crate::store::{self, Appended, is_last_page};
 use crate::telemetry;
@@ -191,6 +191,8 @@ impl<'a> Session<'a> {
                 analysis: entry.analysis,
                 erase: business.customers_may_erase,
                 attachments: app.attachments.as_ref().map(|_| chat::attachments::MAX_BYTES),
+                // The notice that a bot answers is the first event.
+                pre_chat: business.pre_chat.as_ref().filter(|_| !entry.is_known && conversation.last_seq <= 1),
             })
             .await?;
         if let Some(refused) = &entry.refused {
@@ -339,6 +341,7 @@ impl<'a> Session<'a> {
             ClientFrame::End { id } => (id, rights::end(app, conversation, id).await),
             ClientFrame::Reopen { id } => (id, rights::reopen(app, conversation, id).await),
             ClientFrame::Erase { id } => (id, rights::erase(app, conversation, id).await),
+            ClientFrame::PreChat { id, answers } => (id, pre_chat::answer(app, conversation, id, &answers).await),
             ClientFrame::Analysis { id, allowed } => (id, rights::allow_analysis(app, conversation, id, allowed).await),
         };
         if outcome.is_ok() {

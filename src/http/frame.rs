@@ -5,12 +5,14 @@ use crate::chat::desk::{Card, Wait};
 use crate::chat::presence::Colleague;
 use crate::chat::visitor::Survey;
 use crate::dialogue::Summary;
+use crate::dialogue::prompts::PreChat;
 use crate::domain::{
     ActionKind, Agent, AgentId, Author, ConversationId, Event, EventKind, Invitation, Mood, Presence, Reason, Source,
     State, Timestamp, TurnRecord, Visibility, WordWeight,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Subprotocol of the customer socket.
@@ -157,6 +159,13 @@ pub(super) enum ClientFrame {
         /// Whether it is allowed.
         allowed: bool,
     },
+    /// Answers to what is asked before the first message.
+    PreChat {
+        /// Idempotency key.
+        id: Uuid,
+        /// By the names of the questions.
+        answers: BTreeMap<String, String>,
+    },
     /// Read mark.
     Read {
         /// Everything up to here was seen.
@@ -181,7 +190,8 @@ impl ClientFrame {
             | Self::End { id }
             | Self::Reopen { id }
             | Self::Erase { id }
-            | Self::Analysis { id, .. } => Some(*id),
+            | Self::Analysis { id, .. }
+            | Self::PreChat { id, .. } => Some(*id),
             Self::Hello(_) | Self::Typing {} | Self::Read { .. } | Self::Ping { .. } => None,
         }
     }
@@ -279,6 +289,9 @@ pub(super) enum ServerFrame<'a> {
         /// They may attach files of so many bytes.
         #[serde(skip_serializing_if = "Option::is_none")]
         attachments: Option<usize>,
+        /// What is asked before the first message; not there once something was said.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pre_chat: Option<&'a PreChat>,
     },
     /// Answer to a desk's hello.
     Snapshot { version: u64, me: Me<'a>, cards: Vec<Card>, agents: Vec<Colleague>, epoch: &'a str, demo: bool },

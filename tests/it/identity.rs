@@ -16,7 +16,7 @@ fn seconds() -> i64 {
 }
 
 /// As a business's server signs.
-fn signed(secret: &str, mut claims: Value, lives: i64) -> String {
+pub(crate) fn signed(secret: &str, mut claims: Value, lives: i64) -> String {
     claims["exp"] = json!(seconds() + lives);
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let body = format!("{}.{}", encode(&json!({ "alg": "HS256", "typ": "JWT" })), encode(&claims));

@@ -27,6 +27,7 @@ mod outages;
 mod paraphrases;
 mod past;
 mod postgres;
+mod pre_chat;
 mod precision;
 mod proactive;
 mod process;

@@ -1,7 +1,7 @@
 //! What customers may do for themselves: end, go on, delete, object, and see what is kept of them. And what a manager
 //! learns of a page that embeds the chat.
 
-use crate::support::{Customer, Socket, TestApp, operate};
+use crate::support::{Customer, Socket, TestApp, operate, write_prompts};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -91,32 +91,15 @@ async fn what_was_said_is_deleted_for_everybody_and_nothing_comes_back() {
 
 #[tokio::test]
 async fn where_records_must_be_kept_nobody_deletes_them() {
-    let folder = tempfile::TempDir::new().unwrap();
-    let prompts = folder.path().join("prompts");
-    copy(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts").as_path(), &prompts);
-    let business = prompts.join("business.toml");
-    let text = std::fs::read_to_string(&business).unwrap();
-    std::fs::write(&business, text.replace("customers_may_erase = true", "customers_may_erase = false")).unwrap();
-    let app = TestApp::start_with(&["--prompts", prompts.to_str().unwrap()]).await;
+    let kept_by_law = |text: String| text.replace("customers_may_erase = true", "customers_may_erase = false");
+    let prompts = write_prompts("business.toml", kept_by_law);
+    let app = TestApp::start_with(&["--prompts", prompts.path().to_str().unwrap()]).await;
     let mut ada = app.customer().await;
     assert_eq!(ada.welcome["erase"], false);
     ada.say("My number is JT-1042").await;
     assert_eq!(ask_for(&mut ada, json!({ "type": "erase" })).await["code"], "forbidden");
     assert!(kept(&app, &ada.token).await.1.to_string().contains("1042"));
     app.stop().await;
-}
-
-fn copy(from: &std::path::Path, to: &std::path::Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            std::fs::copy(&path, &target).unwrap();
-        }
-    }
 }
 
 #[tokio::test]

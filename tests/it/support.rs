@@ -8,7 +8,7 @@ use candor::serve;
 use clap::Parser;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -386,6 +386,31 @@ pub(crate) async fn operate(desk: &mut Socket, mut frame: Value) -> Value {
         let answer = desk.next().await.unwrap_or_else(|code| panic!("closed with {code}"));
         if answer["id"] == id && (answer["type"] == "ack" || answer["type"] == "error") {
             return answer;
+        }
+    }
+}
+
+/// The built-in prompts in a folder of their own, with one file changed.
+pub(crate) fn write_prompts(file: &str, change: impl FnOnce(String) -> String) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("prompts"), folder.path());
+    let path = folder.path().join(file);
+    let before = std::fs::read_to_string(&path).unwrap();
+    let after = change(before.clone());
+    assert_ne!(before, after, "{file} is not what the test takes it for");
+    std::fs::write(path, after).unwrap();
+    folder
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
         }
     }
 }

@@ -113,6 +113,8 @@ export default {
   leaveLater: "العودة إلى الدردشة",
   leaveEmpty: "يُرجى كتابة رسالة أولًا.",
   leaveEmailWrong: "يبدو أن عنوان البريد الإلكتروني غير مكتمل.",
+  preChatSend: "بدء المحادثة",
+  preChatMissing: "يُرجى ملء هذا الحقل.",
   leaveFailed: "تعذّر حفظ الرسالة. يُرجى المحاولة مرة أخرى.",
   leftLabel: "رسالة تركتها",
   leftReply: "الرد إلى: {email}",

@@ -104,6 +104,8 @@ export default {
   leaveLater: "Zpět do chatu",
   leaveEmpty: "Nejprve prosím napište zprávu.",
   leaveEmailWrong: "Tato e-mailová adresa zřejmě není úplná.",
+  preChatSend: "Začít chat",
+  preChatMissing: "Vyplňte to prosím.",
   leaveFailed: "Zprávu se nepodařilo uložit. Zkuste to prosím znovu.",
   leftLabel: "Zanechaná zpráva",
   leftReply: "Odpověď na {email}",

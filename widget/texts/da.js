@@ -89,6 +89,8 @@ export default {
   leaveLater: "Tilbage til chatten",
   leaveEmpty: "Skriv en besked først.",
   leaveEmailWrong: "E-mailadressen ser ikke ud til at være fuldstændig.",
+  preChatSend: "Start chatten",
+  preChatMissing: "Udfyld dette felt.",
   leaveFailed: "Beskeden kunne ikke gemmes. Prøv igen.",
   leftLabel: "Besked lagt",
   leftReply: "Svar til {email}",

@@ -89,6 +89,8 @@ export default {
   leaveLater: "Zurück zum Chat",
   leaveEmpty: "Bitte schreiben Sie zuerst eine Nachricht.",
   leaveEmailWrong: "Diese E-Mail-Adresse scheint nicht vollständig zu sein.",
+  preChatSend: "Chat beginnen",
+  preChatMissing: "Bitte füllen Sie dies aus.",
   leaveFailed: "Die Nachricht konnte nicht gespeichert werden. Bitte versuchen Sie es erneut.",
   leftLabel: "Hinterlassene Nachricht",
   leftReply: "Antwort an {email}",

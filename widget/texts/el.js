@@ -89,6 +89,8 @@ export default {
   leaveLater: "Πίσω στο chat",
   leaveEmpty: "Γράψτε πρώτα ένα μήνυμα.",
   leaveEmailWrong: "Αυτή η διεύθυνση email δεν φαίνεται πλήρης.",
+  preChatSend: "Έναρξη",
+  preChatMissing: "Συμπληρώστε αυτό το πεδίο.",
   leaveFailed: "Δεν ήταν δυνατή η αποθήκευση του μηνύματος. Δοκιμάστε ξανά.",
   leftLabel: "Μήνυμα που αφήσατε",
   leftReply: "Απάντηση στη διεύθυνση {email}",

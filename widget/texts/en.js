@@ -90,6 +90,8 @@ export default {
   leaveLater: "Back to the chat",
   leaveEmpty: "Please write a message first.",
   leaveEmailWrong: "This email address does not look complete.",
+  preChatSend: "Start the chat",
+  preChatMissing: "Please fill this in.",
   leaveFailed: "The message could not be saved. Please try again.",
   leftLabel: "Message left",
   leftReply: "Answer to {email}",

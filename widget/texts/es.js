@@ -89,6 +89,8 @@ export default {
   leaveLater: "Volver al chat",
   leaveEmpty: "Escriba primero un mensaje, por favor.",
   leaveEmailWrong: "Esta dirección de correo electrónico parece incompleta.",
+  preChatSend: "Empezar",
+  preChatMissing: "Rellene este campo.",
   leaveFailed: "No se ha podido guardar el mensaje. Inténtelo de nuevo.",
   leftLabel: "Mensaje dejado",
   leftReply: "La respuesta irá a {email}",

@@ -89,6 +89,8 @@ export default {
   leaveLater: "Takaisin chattiin",
   leaveEmpty: "Kirjoita ensin viesti.",
   leaveEmailWrong: "Sähköpostiosoite vaikuttaa puutteelliselta.",
+  preChatSend: "Aloita keskustelu",
+  preChatMissing: "Täytä tämä kohta.",
   leaveFailed: "Viestin tallentaminen ei onnistunut. Yritä uudelleen.",
   leftLabel: "Jätetty viesti",
   leftReply: "Vastaus osoitteeseen {email}",

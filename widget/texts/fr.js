@@ -89,6 +89,8 @@ export default {
   leaveLater: "Retour au chat",
   leaveEmpty: "Veuillez d’abord écrire un message.",
   leaveEmailWrong: "Cette adresse e-mail semble incomplète.",
+  preChatSend: "Commencer",
+  preChatMissing: "Veuillez remplir ce champ.",
   leaveFailed: "Le message n’a pas pu être enregistré. Veuillez réessayer.",
   leftLabel: "Message laissé",
   leftReply: "Réponse à l’adresse {email}",

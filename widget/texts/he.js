@@ -93,6 +93,8 @@ export default {
   leaveLater: "חזרה לצ׳אט",
   leaveEmpty: "נא לכתוב הודעה תחילה.",
   leaveEmailWrong: "נראה שכתובת האימייל אינה שלמה.",
+  preChatSend: "התחלת הצ׳אט",
+  preChatMissing: "נא למלא שדה זה.",
   leaveFailed: "לא ניתן היה לשמור את ההודעה. נא לנסות שוב.",
   leftLabel: "הודעה שהשארתם",
   leftReply: "תשובה אל {email}",

@@ -89,6 +89,8 @@ export default {
   leaveLater: "Torna alla chat",
   leaveEmpty: "La preghiamo di scrivere prima un messaggio.",
   leaveEmailWrong: "Questo indirizzo email sembra incompleto.",
+  preChatSend: "Inizia",
+  preChatMissing: "La preghiamo di compilare questo campo.",
   leaveFailed: "Non è stato possibile salvare il messaggio. La preghiamo di riprovare.",
   leftLabel: "Messaggio lasciato",
   leftReply: "Risposta a {email}",

@@ -89,6 +89,8 @@ export default {
   leaveLater: "チャットに戻る",
   leaveEmpty: "先にメッセージを入力してください。",
   leaveEmailWrong: "メールアドレスが正しく入力されていないようです。",
+  preChatSend: "チャットを始める",
+  preChatMissing: "この項目を入力してください。",
   leaveFailed: "メッセージを保存できませんでした。もう一度お試しください。",
   leftLabel: "お預かりしたメッセージ",
   leftReply: "返信先：{email}",

@@ -89,6 +89,8 @@ export default {
   leaveLater: "Tilbake til chatten",
   leaveEmpty: "Skriv en melding først.",
   leaveEmailWrong: "E-postadressen ser ikke ut til å være fullstendig.",
+  preChatSend: "Start chatten",
+  preChatMissing: "Fyll ut dette feltet.",
   leaveFailed: "Meldingen kunne ikke lagres. Prøv igjen.",
   leftLabel: "Melding lagt igjen",
   leftReply: "Svar til {email}",

@@ -89,6 +89,8 @@ export default {
   leaveLater: "Terug naar de chat",
   leaveEmpty: "Schrijf eerst een bericht.",
   leaveEmailWrong: "Dit e-mailadres lijkt niet volledig.",
+  preChatSend: "Chat beginnen",
+  preChatMissing: "Vul dit in.",
   leaveFailed: "Het bericht kon niet worden opgeslagen. Probeer het opnieuw.",
   leftLabel: "Achtergelaten bericht",
   leftReply: "Antwoord naar {email}",

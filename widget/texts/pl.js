@@ -104,6 +104,8 @@ export default {
   leaveLater: "Wróć do czatu",
   leaveEmpty: "Najpierw proszę napisać wiadomość.",
   leaveEmailWrong: "Ten adres e-mail wygląda na niepełny.",
+  preChatSend: "Rozpocznij rozmowę",
+  preChatMissing: "Proszę to wypełnić.",
   leaveFailed: "Nie udało się zapisać wiadomości. Proszę spróbować ponownie.",
   leftLabel: "Zostawiona wiadomość",
   leftReply: "Odpowiedź na adres {email}",

@@ -89,6 +89,8 @@ export default {
   leaveLater: "Voltar ao chat",
   leaveEmpty: "Escreva primeiro uma mensagem, por favor.",
   leaveEmailWrong: "Este endereço de e-mail parece estar incompleto.",
+  preChatSend: "Começar",
+  preChatMissing: "Preencha este campo, por favor.",
   leaveFailed: "Não foi possível guardar a mensagem. Tente novamente, por favor.",
   leftLabel: "Mensagem deixada",
   leftReply: "Resposta para {email}",

@@ -89,6 +89,8 @@ export default {
   leaveLater: "Înapoi la chat",
   leaveEmpty: "Vă rugăm să scrieți mai întâi un mesaj.",
   leaveEmailWrong: "Această adresă de e-mail pare incompletă.",
+  preChatSend: "Începeți",
+  preChatMissing: "Vă rugăm să completați acest câmp.",
   leaveFailed: "Mesajul nu a putut fi salvat. Vă rugăm să încercați din nou.",
   leftLabel: "Mesaj lăsat",
   leftReply: "Răspuns la adresa {email}",

@@ -89,6 +89,8 @@ export default {
   leaveLater: "Tillbaka till chatten",
   leaveEmpty: "Skriv ett meddelande först.",
   leaveEmailWrong: "E-postadressen verkar inte vara fullständig.",
+  preChatSend: "Starta chatten",
+  preChatMissing: "Fyll i det här.",
   leaveFailed: "Meddelandet kunde inte sparas. Försök igen.",
   leftLabel: "Lämnat meddelande",
   leftReply: "Svar till {email}",

@@ -89,6 +89,8 @@ export default {
   leaveLater: "Sohbete dön",
   leaveEmpty: "Lütfen önce bir mesaj yazın.",
   leaveEmailWrong: "Bu e-posta adresi eksik görünüyor.",
+  preChatSend: "Görüşmeyi başlat",
+  preChatMissing: "Lütfen bu alanı doldurun.",
   leaveFailed: "Mesaj kaydedilemedi. Lütfen yeniden deneyin.",
   leftLabel: "Bırakılan mesaj",
   leftReply: "Yanıt adresi: {email}",

@@ -2,6 +2,7 @@
 
 use super::hours::{self, Hours, RawHours};
 use super::intents::is_code;
+use super::pre_chat::{self, PreChat, RawPreChat};
 use super::source::{Faults, Source};
 use super::surveys::{self, RawSurveys, Surveys};
 use super::template::{Constants, Template, fixed, impersonal, label, open};
@@ -24,6 +25,8 @@ pub struct Business {
     pub hours: Option<Hours>,
     /// Customers may have what was said in a conversation deleted.
     pub customers_may_erase: bool,
+    /// What is asked before the first message.
+    pub pre_chat: Option<PreChat>,
 }
 
 /// The notice that a bot answers, with the version that is logged when it was shown.
@@ -137,6 +140,7 @@ pub(super) struct RawBusiness {
     pub(super) hours: Option<RawHours>,
     #[serde(default = "yes")]
     customers_may_erase: bool,
+    pre_chat: Option<RawPreChat>,
     #[serde(default)]
     variables: BTreeMap<Spanned<String>, Spanned<String>>,
 }
@@ -246,6 +250,7 @@ pub(super) fn check_business(
         disclosure: Disclosure { version: label(source, &raw.disclosure.version, faults), text },
         hours: raw.hours.as_ref().map(|raw| hours::check(source, raw, faults)),
         customers_may_erase: raw.customers_may_erase,
+        pre_chat: raw.pre_chat.as_ref().map(|raw| pre_chat::check(source, raw, constants, faults)),
     }
 }
 

@@ -95,6 +95,7 @@ fn what_a_customer_is_sent() {
             analysis: true,
             erase: true,
             attachments: Some(10_485_760),
+            pre_chat: None,
         },
         ServerFrame::Ack { id: ID, conversation: None, seq: Some(3), at: AT },
         ServerFrame::Resumed { seq: 12 },
