@@ -67,6 +67,7 @@ describe("the form before the chat", () => {
     await until(() => chat.field.isEnabled().catch(() => false), "the field can be typed into");
     await until(async () => (await focused(page)) === "Write a message", "the focus goes on to the field");
     await chat.ask("What are your opening hours?");
+    await chat.personButton.click();
 
     const staff = await openPage(browser);
     await becomeManager(staff.context, server);
