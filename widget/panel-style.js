@@ -326,7 +326,7 @@ legend.form-title { margin-block-end: 10px; }
 .hint { font-size: 13.5px; line-height: 1.5; color: var(--ink-soft); overflow-wrap: anywhere; }
 .field { display: flex; flex-direction: column; gap: 5px; }
 .field label { font-size: 13px; font-weight: 600; }
-.field :is(input, textarea, select) { width: 100%; padding: 9px 12px; border: 1px solid var(--line-strong); border-radius: 10px; background: var(--surface); resize: none; }
+.field :is(input, textarea, select) { width: 100%; padding: 9px 12px; border: 1px solid var(--line-strong); border-radius: 10px; background: var(--surface); resize: none; color-scheme: light dark; }
 .field :is(input, textarea, select):focus-visible { outline-offset: 0; border-color: var(--accent-ink); }
 .field [aria-invalid="true"] { border-color: var(--danger); }
 .problem { font-size: 13.5px; color: var(--danger); font-weight: 600; }
